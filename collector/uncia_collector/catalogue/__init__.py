@@ -1,1 +1,1 @@
-"""The database: schema, queries, people, reviews."""
+"""The station's database: schema, migrations, queries, events, answers, users."""

@@ -1,7 +1,7 @@
-"""Opens a catalogue's database, migrates it and begins its transactions.
+"""Opens a catalogue's database (SQLite or PostgreSQL), migrates it, and begins its transactions.
 
-Decides SQLite's durability (WAL, synchronous=FULL: nothing that was committed is lost to a power cut) and how
-writers wait for each other; it does not decide what is written.
+SQLite uses WAL and synchronous=FULL, so that a power cut loses nothing that was committed. Writers wait for each other
+up to 30 seconds.
 """
 
 import fcntl
@@ -24,26 +24,26 @@ from uncia_collector.catalogue.schema import facts
 from uncia_collector.catalogue.sql import upsert
 from uncia_contract.errors import ConfigurationError, StorageError
 
-KEPT_PAGES = 4096  # 16 MB that the next rows use again
+KEPT_PAGES = 4096  # free pages (16 MB) that stay in the file for new rows
 CATALOGUE_ID = "catalogue_id"
-MIGRATION_LOCK = 0x756E636961  # "uncia", as PostgreSQL's advisory lock wants a number
+MIGRATION_LOCK = 0x756E636961  # "uncia" as a number, for PostgreSQL's advisory lock
 
 
 class Database:
     """One catalogue, on SQLite or PostgreSQL."""
 
     def __init__(self, url: str) -> None:
-        """Open it; nothing is read or written yet.
+        """Make the engine for an SQLAlchemy URL; nothing is read or written yet.
 
         Raises:
-            ConfigurationError: the URL is not one, or its driver is not installed.
+            ConfigurationError: the URL is invalid, or its driver is not installed.
         """
         self.engine = _engine(url)
         self.is_postgresql = self.engine.dialect.name == "postgresql"
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may write: events settled and committed at the end, rolled back on any error."""
+        """A transaction that may write: at its end events are updated and it is committed; an error rolls it back."""
         with self._transaction() as connection:
             yield connection
             settle(connection)
@@ -59,13 +59,13 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A transaction in which all queries see the same state of the catalogue."""
         with self.engine.connect() as raw:
-            # SQLite's transactions are so by themselves.
+            # SQLite's transactions do this by default.
             connection = raw.execution_options(isolation_level="REPEATABLE READ") if self.is_postgresql else raw
             with connection.begin():
                 yield connection
 
     def lock_sequences(self, connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
-        """Lock these (trap, id) against other collectors until the transaction ends; SQLite has one writer anyway."""
+        """Lock these (trap, id) against other collectors until the transaction ends; SQLite has only one writer."""
         if self.is_postgresql:
             for trap, sequence in sorted(keys):
                 connection.execute(
@@ -73,10 +73,10 @@ class Database:
                 )
 
     def migrate(self, revision: str = "head") -> None:
-        """Bring the tables to this program's revision (or an older one); several collectors may start at once.
+        """Migrate the tables to this program's revision, or up to `revision`; several collectors may start at once.
 
         Raises:
-            StorageError: the database is not reachable, not writable, or newer than this program.
+            StorageError: the database cannot be reached or written, or is newer than this program.
         """
         configuration = Config()
         configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -97,9 +97,10 @@ class Database:
             raise
 
     def give_space_back(self) -> None:
-        """Return pages that deleted rows left free to the file system, a few megabytes at a time (SQLite).
+        """Shrink SQLite's file by the pages that deleted rows left free, a few megabytes in each transaction.
 
-        PostgreSQL does so by itself. A catalogue of release 0.1 uses them again instead: its file does not shrink.
+        PostgreSQL does this itself. The file of a catalogue made by release 0.1 does not shrink; it uses the pages
+        again.
         """
         if self.is_postgresql:
             return
@@ -109,7 +110,7 @@ class Database:
                 if free <= KEPT_PAGES or not connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one():
                     return
                 raw: Any = connection.connection.driver_connection
-                raw.execute("PRAGMA incremental_vacuum(1000)").fetchall()  # a page a row
+                raw.execute("PRAGMA incremental_vacuum(1000)").fetchall()  # one row for each page
 
     @property
     def described(self) -> str:
@@ -131,7 +132,7 @@ class Database:
         path = Path(f"{self.engine.url.database}.lock")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # For its owner alone, where it is created now; SQLite gives its log the same rights.
+            # A new file gets mode 0600; SQLite gives its log the same rights.
             os.close(os.open(path.with_suffix(""), os.O_CREAT | os.O_RDONLY, 0o600))
             lock = path.open("w")
         except OSError as error:
@@ -142,7 +143,7 @@ class Database:
 
 
 def catalogue_id(connection: Connection) -> str:
-    """What tells this catalogue from all others; it stays when the catalogue is moved."""
+    """The catalogue's unique id, which stays the same when it is moved; "" before the first migration."""
     return str(connection.execute(select(facts.c.value).where(facts.c.name == CATALOGUE_ID)).scalar() or "")
 
 
@@ -152,7 +153,7 @@ def _first_line(error: Exception) -> str:
 
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(make_url(url), pool_pre_ping=True, hide_parameters=True)  # errors name no places
+        engine = create_engine(make_url(url), pool_pre_ping=True, hide_parameters=True)  # errors show no places
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(f"database {url.rsplit('@', maxsplit=1)[-1]!r}: {_first_line(error)}") from error
     if engine.dialect.name not in {"sqlite", "postgresql"}:
@@ -164,7 +165,7 @@ def _engine(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # BEGIN is ours, see `_begin_sqlite`
+    connection.isolation_level = None  # `_begin_sqlite` sends BEGIN
     for pragma in (
         "busy_timeout=30000",
         "auto_vacuum=INCREMENTAL",

@@ -1,6 +1,6 @@
-"""Where the traps stand: read from Camtrap DP's deployments.csv into the catalogue.
+"""Reads deployments (where the traps stand) from Camtrap DP's deployments.csv into the catalogue.
 
-Decides what a station refuses: a camera that is no trap's id, an end before the start.
+A row is refused if its cameraID is not a trap id, or if it ends before it starts.
 """
 
 import re
@@ -19,10 +19,11 @@ from uncia_contract.messages.records import CAMERA_ID, TRAP_ID
 
 
 def read_deployments(path: Path, database: Database) -> int:
-    """Store the deployments of a Camtrap DP `deployments.csv` (or of the folder that holds one); how many.
+    """Store the deployments of a Camtrap DP `deployments.csv` (or of the folder that holds it); return how many.
 
     Raises:
-        DataError: not such a table, an impossible trap or time; line and column are named, and nothing is stored.
+        DataError: the file is not such a table, or a trap or time is invalid; the message names line and column, and
+            nothing is stored.
     """
     path = path / "deployments.csv" if path.is_dir() else path
     rows = [
@@ -40,10 +41,10 @@ def read_deployments(path: Path, database: Database) -> int:
 
 
 def remove_deployment(database: Database, deployment: str) -> None:
-    """Forget a deployment; the trap's sequences stay, and have the trap's own times again.
+    """Remove a deployment. The trap's sequences stay; their times are those of the trap's clock again.
 
     Raises:
-        DataError: there is none of that name, or it came with a survey.
+        DataError: there is no deployment with this id, or it came with a survey.
     """
     with database.writing() as connection:
         place = own_deployment(connection, deployment)
@@ -54,11 +55,11 @@ def remove_deployment(database: Database, deployment: str) -> None:
 
 def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
     if not row["id"]:
-        raise DataError(f"{where}: deploymentID is empty; expected a name of its own")
+        raise DataError(f"{where}: deploymentID is empty; expected a unique name")
     trap, _, camera = row["trap"].partition("/")
     if not (re.fullmatch(TRAP_ID, trap) and re.fullmatch(CAMERA_ID, camera)):
         raise DataError(
-            f"{where}: cameraID {row['trap']!r} is no trap's id; expected that of its trap.toml: "
+            f"{where}: cameraID {row['trap']!r} is not a trap id; expected the id in its trap.toml: "
             "1 to 32 of a-z, 0-9, _ and -, for a hub's camera /NAME after it"
         )
     if row["ended_at"] is not None and row["ended_at"] < row["started_at"]:

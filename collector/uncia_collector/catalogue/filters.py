@@ -1,14 +1,15 @@
 """The gallery's filters, and how the database finds matching sequences without reading the others.
 
-Decides the filters and their *walks*: sets of conditions that exclude each other, each answered by walking one index
-in the order of time. Their rows merged are the page. So a filter that few of a million sequences pass costs what a
-common one does (`benchmarks/collector_gallery.py`):
-#1 one trap, audits, tests and unfinished ones are few: one walk, the other filters tested on the index's own columns;
-#2 state, score and label are known values: one walk for each combination, at most `MOST_WALKS`;
-#3 a lower score lets most pass: tested during the walk;
-#4 a reviewer's are looked for among what anybody has answered, which people's time keeps few;
-#5 a label is also looked for among the sequences whose answer names several: a walk for each list of further labels
-that holds it. The catalogue's lists (`several`) are as few as the ways in which species come together.
+A filter is answered by *walks*. A walk is a set of conditions whose rows the database reads from one index in the order
+of time. The walks of a filter exclude each other, and their merged rows are the page. So a rare filter (few of a
+million sequences pass) costs as little as a common one (`benchmarks/collector_gallery.py`):
+#1 One trap, audits, tests and incomplete sequences are few: one walk; the other filters are tested on the index's
+columns.
+#2 State, score band and label have known values: one walk for each combination, at most `MOST_WALKS`.
+#3 A low minimum score excludes few sequences: it is tested during the walk.
+#4 A reviewer's sequences are searched among those that anybody has answered; these are few.
+#5 A label is also searched among the sequences whose answer names several taxa: one walk for each list of further
+labels that holds it. There are only as many lists (`several`) as combinations of species that people named.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,10 +44,10 @@ class Filters:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> "Filters":
-        """The filters in a page's address.
+        """The filters in the query of a page's address.
 
         Raises:
-            DataError: a date or score that is none.
+            DataError: a date or a score cannot be read.
         """
         return cls(
             trap=query.get("trap", "")[:64],
@@ -59,18 +60,21 @@ class Filters:
         )
 
     def query(self) -> dict[str, str]:
-        """The same as address parts, empty ones left out."""
+        """The filters as query parts of an address; empty ones are left out."""
         parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: str(value) for name, value in parts.items() if value not in ("", None)}
 
     def walks(self, zone: tzinfo, several: Iterable[tuple[str, ...]] = ()) -> list[Walk]:
-        """Conditions of each walk, as SQL; days begin at noon, so that a night is one day."""
+        """The SQL conditions of each walk. Days begin at noon in `zone`, so that a night is one day.
+
+        `several`: the lists of further labels in the catalogue (`gallery.several`).
+        """
         lists = [labels for labels in several if self.label in labels]
         groups = [[labels] for labels in lists[:MOST_WALKS]] + ([lists[MOST_WALKS:]] if lists[MOST_WALKS:] else [])
         return self._main_walks(zone) + [self._of_several(group, zone) for group in groups]
 
     def _main_walks(self, zone: tzinfo) -> list[Walk]:
-        """The walks of what sequences are called first."""
+        """The walks for the first label of sequences; `_of_several` covers the others."""
         window = self._window(zone)
         if self.trap or self.state in {"audit", "test", "incomplete"}:
             return [[*window, *self._few(), *self._tried()]]  # #1
@@ -96,8 +100,8 @@ class Filters:
         return found
 
     def _few(self) -> Walk:
-        """One trap's, or audits, tests or unfinished ones, whichever are fewer; the trap is tested on it."""
-        trap, _, camera = self.trap.partition("/")  # of a hub's camera: `trap/camera`
+        """The conditions of #1: on the flag (audit, test, incomplete) if there is one, with the trap only tested."""
+        trap, _, camera = self.trap.partition("/")  # `trap/camera` for a camera of a hub
         of_camera = [sequences.c.camera == camera] if camera else []
         flags: dict[str, ColumnElement[bool]] = {
             "audit": sequences.c.audit.is_(True),
@@ -109,7 +113,7 @@ class Filters:
         return [flags[self.state], *of_camera] + ([func.coalesce(sequences.c.trap, "") == trap] if trap else [])
 
     def _of_several(self, lists: list[tuple[str, ...]], zone: tzinfo) -> Walk:
-        """#5; its other conditions leave the choice of index to `also_called`."""
+        """The conditions of #5; the others are written so that the database chooses the index of `also_called`."""
         also, (trap, _, camera) = sequences.c.also_called, self.trap.partition("/")
         found = [also == lists[0] if len(lists) == 1 else also.in_(lists), *self._window(zone)]
         found += [func.coalesce(sequences.c.called, "") != self.label, *self._state_and_score()]
@@ -128,7 +132,7 @@ class Filters:
         return [*known, *self._scores()]
 
     def _tried(self) -> Walk:
-        """State, score and label in a form that leaves the choice of index to the other conditions."""
+        """State, score and label, written so that the database chooses the index for the other conditions."""
         found = self._state_and_score()
         if self.label:
             found.append(func.coalesce(sequences.c.called, "") == self.label)
@@ -150,7 +154,7 @@ class Filters:
         return found
 
     def _bands(self) -> range | None:
-        """The score's bands that the filter needs, None for all."""
+        """The score bands that the filter needs; None for all."""
         if self.min_score is None and self.state != "doubtful":
             return None
         return range(self._lowest(), band_of(DOUBTFUL[1]) if self.state == "doubtful" else BANDS + 1)
@@ -161,15 +165,15 @@ class Filters:
 
 
 def band_of(score: float) -> int:
-    """The band that a score lies in: the twentieths below it."""
+    """The band of a score, from 0 to 20: bands are 0.05 wide."""
     return sum(score >= number / BANDS for number in range(1, BANDS + 1))
 
 
 def asked_date(text: str) -> date | None:
-    """The date that a form or an address asks for; None where it asks for none.
+    """The date in a field of a form or an address; None if it is empty.
 
     Raises:
-        DataError: it is none.
+        DataError: the text is not a date.
     """
     try:
         return date.fromisoformat(text) if text else None
@@ -185,10 +189,10 @@ def _asked_score(text: str) -> float | None:
 
 
 def noon(day: date, zone: tzinfo) -> datetime:
-    """Noon of a day at the station: where one night ends and the next begins."""
+    """Noon of a day in `zone`, as UTC: one night ends and the next begins."""
     return datetime.combine(day, time(12), zone).astimezone(UTC)
 
 
 def night_of(moment: datetime, zone: tzinfo) -> date:
-    """The night a moment belongs to, named by the day on which it began."""
+    """The night of a moment, named by the day on which the night began."""
     return (moment.astimezone(zone) - timedelta(hours=12)).date()

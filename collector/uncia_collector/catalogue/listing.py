@@ -1,4 +1,4 @@
-"""All sequences and their stored frames, page by page; the objects of `uncia-collect list`."""
+"""Reads all sequences and their stored frames, page by page; makes the objects of `uncia-collect list`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ def listing(database: Database) -> Iterator[dict[str, Any]]:
 
 
 def pages_of_sequences(connection: Connection, *where: ColumnElement[bool]) -> Iterator[list[Any]]:
-    """The sequences without their records, oldest first, `PAGE` at a time."""
+    """Yield the sequences that pass `where`, without their records, oldest first, `PAGE` at a time."""
     query = select(*SHOWN).where(*where).order_by(*ORDER).limit(PAGE)
     rows = [*connection.execute(query)]
     while rows:
@@ -36,7 +36,7 @@ def pages_of_sequences(connection: Connection, *where: ColumnElement[bool]) -> I
 
 
 def stored_frames(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], list[Any]]:
-    """The stored frames of each of these sequences that has any, in order."""
+    """The stored frames of these sequences, by sequence, in order; sequences without any are left out."""
     query = select(frames).where(of_sequences(frames.c.trap, frames.c.sequence, keys), frames.c.status == "stored")
     found: dict[tuple[str, str], list[Any]] = {}
     for row in connection.execute(query.order_by(frames.c.n)):

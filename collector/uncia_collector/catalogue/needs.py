@@ -1,9 +1,12 @@
-"""What of a trap needs attention, the most urgent first.
+"""Lists what needs attention at a trap, the most urgent first.
 
-Decides: #1 overdue; #2 what the trap itself calls degraded, two machines under one id, and a hub's silent camera; #3 a
-battery that is low: under 11.5 V of 12 V, 5.8 V of 6 V, 3.3 V of one lithium cell, told apart by the voltage; #4 a card
-with less than 200 MB free; #5 an outbox whose oldest sequence has waited longer than the trap is usually silent; #6 a
-clock that is not synchronised. A trap that is online may need any of these.
+#1 The trap is overdue.
+#2 The trap reports a problem (`degraded`), two machines use its id, or a camera of a hub is silent.
+#3 The battery is low: under 11.5 V for 12 V, 5.8 V for 6 V, 3.3 V for one lithium cell; the voltage shows the kind.
+#4 The card has less than 200 MB free.
+#5 The oldest sequence of the outbox has waited longer than the trap's longest usual silence.
+#6 The clock is not synchronised.
+All but #1 can also occur at a trap that is online.
 """
 
 from collections.abc import Mapping
@@ -14,14 +17,14 @@ from uncia_contract.messages.records import TrapState
 LEAST_FREE_BYTES = 200_000_000
 LOW_V = ((8.0, 11.5), (5.0, 5.8), (0.0, 3.3))  # (over this voltage, low under that)
 
-Need = tuple[str, str]  # of `NEEDS`, and what the trap says itself
+Need = tuple[str, str]  # one of `NEEDS`, and the trap's own words or a value
 NEEDS = ("overdue", "degraded", "doubled", "camera", "battery", "disk", "outbox", "clock")
 
 
 def needs(
     silence: Silence, state: TrapState | None, doubled: bool, cameras: Mapping[str, Silence] | None = None
 ) -> list[Need]:
-    """What needs attention at one trap; empty where all is well."""
+    """The needs of one trap, the most urgent first; empty if there are none."""
     found: list[Need] = [("overdue", "")] * silence.is_overdue
     if state is not None:
         found += [("degraded", reason) for reason in state.degraded]
@@ -36,5 +39,5 @@ def needs(
 
 
 def is_low(battery_v: float | None) -> bool:
-    """#3; a voltage that is not known, or 0, is not low."""
+    """Whether a battery's voltage is low (#3); an unknown voltage, or 0, is not."""
     return bool(battery_v) and any(over < (battery_v or 0.0) < low for over, low in LOW_V)

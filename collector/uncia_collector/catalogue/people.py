@@ -1,8 +1,10 @@
-"""Users, passwords, logins, and what each role may see and do.
+"""Users, passwords, logins, and the rights of each role.
 
-Decides roles (#1 a viewer sees pictures, but no coordinates; #2 a reviewer also reviews and sees where; #3 an
-administrator also exports exact coordinates and keeps users; #4 one administrator stays), how passwords are kept
-(argon2id, one at a time), how long one stays in.
+#1 A viewer sees pictures, but no coordinates.
+#2 A reviewer also answers and sees places.
+#3 An administrator also exports exact coordinates and manages users.
+#4 The last administrator cannot be removed.
+Passwords are hashed with argon2id, one at a time. A login ends after `LOGIN_LASTS`.
 """
 
 import hashlib
@@ -26,47 +28,47 @@ LOGIN_LASTS = timedelta(days=14)
 MIN_PASSWORD, MAX_PASSWORD = 8, 200
 _NAME = re.compile(r"[\w][\w .@-]{0,63}")
 _HASHER = PasswordHasher()
-_ONE_AT_A_TIME = threading.Lock()  # argon2 takes 64 MiB; fifty logins at once took more than the unit has
-_NOBODY = _HASHER.hash("nobody")  # checked for unknown names, so that both answers take as long
+_ONE_AT_A_TIME = threading.Lock()  # argon2 takes 64 MiB; fifty logins at once exceeded the service's memory limit
+_NOBODY = _HASHER.hash("nobody")  # checked for unknown names, so that they take as long as known ones
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who is logged in; `csrf` proves that a form came from our own page."""
+    """A person who is logged in; `csrf` proves that a form came from the station's own page."""
 
     name: str
     role: str
     csrf: str
-    language: str = ""  # empty: what the browser asks for
+    language: str = ""  # empty: the browser's language
 
     @property
     def may_review(self) -> bool:
-        """#2."""
+        """Whether the person may answer (#2)."""
         return self.role != "viewer"
 
     @property
     def may_see_places(self) -> bool:
-        """#1, #2."""
+        """Whether the person may see coordinates and names of places (#1, #2)."""
         return self.role != "viewer"
 
     @property
     def is_administrator(self) -> bool:
-        """#3."""
+        """Whether the person is an administrator (#3)."""
         return self.role == "administrator"
 
 
 class People:
-    """Users and logins of one catalogue."""
+    """The users and logins of one catalogue."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
     def set_user(self, name: str, password: str, role: str, now: datetime) -> None:
-        """Add a user, or change password and role; earlier logins end.
+        """Add a user, or change password and role; the user's logins end.
 
         Raises:
-            ConfigurationError: an impossible name, an unknown role, a password too short or too long; it would take
-                the role of the last administrator (#4).
+            ConfigurationError: the name, the role or the length of the password is not allowed, or the user is the last
+                administrator and would get another role (#4).
         """
         if not _NAME.fullmatch(name):
             raise ConfigurationError(f"user {name[:70]!r}: expected 1 to 64 letters, digits, space and . @ -")
@@ -80,10 +82,10 @@ class People:
             connection.execute(delete(logins).where(logins.c.name == name))
 
     def change_password(self, name: str, old: str, new: str) -> None:
-        """Change one's own password; all logins under the name end.
+        """Change a user's password, given the old one; all logins of the user end.
 
         Raises:
-            ConfigurationError: the old one is wrong, the new one too short or too long.
+            ConfigurationError: the old password is wrong, or the new one is too short or too long.
         """
         with self.database.reading() as connection:
             known = connection.execute(select(users.c.password).where(users.c.name == name)).scalar_one_or_none()
@@ -95,10 +97,10 @@ class People:
             connection.execute(delete(logins).where(logins.c.name == name))
 
     def remove_user(self, name: str) -> bool:
-        """Remove a user and their logins; whether there was one.
+        """Remove a user and their logins; False if there is no such user.
 
         Raises:
-            ConfigurationError: it is the last administrator (#4).
+            ConfigurationError: the user is the last administrator (#4).
         """
         with self.database.writing() as connection:
             _keep_an_administrator(connection, name)
@@ -106,17 +108,17 @@ class People:
             return connection.execute(delete(users).where(users.c.name == name)).rowcount > 0
 
     def listed(self) -> list[tuple[str, str]]:
-        """(name, role) of every user."""
+        """(name, role) of every user, ordered by name."""
         with self.database.reading() as connection:
             return [(row.name, row.role) for row in connection.execute(select(users).order_by(users.c.name))]
 
     def exist(self) -> bool:
-        """Whether anybody can log in at all."""
+        """Whether there is any user."""
         with self.database.reading() as connection:
             return bool(connection.execute(select(func.count()).select_from(users)).scalar_one())
 
     def log_in(self, name: str, password: str, now: datetime) -> str | None:
-        """A token for a cookie; None for a wrong name or password."""
+        """Begin a login and return its token for a cookie; None if name or password is wrong."""
         with self.database.reading() as connection:
             row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
         right = _is_right(_NOBODY if row is None else row.password, password)
@@ -125,7 +127,7 @@ class People:
         token = secrets.token_urlsafe(32)
         entry = {"token_sha256": _sha256(token), "name": name, "csrf": secrets.token_urlsafe(24)}
         with self.database.writing() as connection:
-            # A password that was changed meanwhile ends this login, too.
+            # If the password was changed meanwhile, this login is refused.
             now_is = connection.execute(select(users.c.password).where(users.c.name == name)).scalar_one_or_none()
             if now_is != row.password:
                 return None
@@ -134,7 +136,7 @@ class People:
         return token
 
     def person_of_token(self, token: str, now: datetime) -> Person | None:
-        """The person whose login has this token; None where there is none, or it has expired."""
+        """The person whose login has this token; None if there is no such login or it has expired."""
         query = (
             select(users.c.name, users.c.role, logins.c.csrf, users.c.language)
             .join(logins, logins.c.name == users.c.name)
@@ -145,7 +147,7 @@ class People:
         return None if row is None else Person(row.name, row.role, row.csrf, row.language)
 
     def set_language(self, name: str, language: str) -> None:
-        """Keep the language that a person chose."""
+        """Store the language that a person chose."""
         with self.database.writing() as connection:
             connection.execute(update(users).where(users.c.name == name).values(language=language))
 
@@ -156,7 +158,7 @@ class People:
 
 
 def _keep_an_administrator(connection: Connection, but: str) -> None:
-    """#4: a page without an administrator could be mended on the command line only."""
+    """Raise if `but` is the last administrator (#4): then only the command line could make a new one."""
     of_role = select(users.c.name).where(users.c.role == "administrator")
     if connection.execute(of_role).scalars().all() == [but]:
         raise ConfigurationError(f"{but} is the last administrator: make somebody else one first")

@@ -1,9 +1,9 @@
 """Estimates the miss rate from the audits: random rejected sequences that people have reviewed.
 
-Decides what may be claimed. The miss rate is that of rejected sequences: of those a trap sent for audit and somebody
-reviewed, how many showed the animal after all. The interval is exact (Clopper and Pearson 1934), at 95 %.
-#1 Fewer than 30 reviewed audits claim nothing.
-#2 Each version of a bundle has rates of its own: what an older model missed says nothing of the one at work now.
+The miss rate is the share of reviewed audits that show the animal after all. Its interval is exact (Clopper and Pearson
+1934), at 95 %.
+#1 With fewer than 30 reviewed audits no rate is claimed.
+#2 Each version of a bundle has its own rates, because an older model's misses do not describe the present one.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,8 +22,17 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class MissRate:
-    """Of `reviewed` audits that a bundle rejected at one site `missed` showed the animal; `low` and `high` bound the
-    rate, in [0, 1].
+    """The audits of one bundle version at one site ("" for all sites together).
+
+    Attributes:
+        bundle: the bundle's name.
+        version: its version.
+        site: the site.
+        waiting: audits that nobody has reviewed yet.
+        reviewed: audits that were reviewed.
+        missed: reviewed audits that show the animal.
+        low: lower bound of the rate's interval, in [0, 1].
+        high: upper bound of the rate's interval, in [0, 1].
     """
 
     bundle: str
@@ -37,20 +46,20 @@ class MissRate:
 
     @property
     def rate(self) -> float:
-        """The estimate; 0 where nothing was reviewed."""
+        """The estimate, in [0, 1]; 0 if nothing was reviewed."""
         return self.missed / self.reviewed if self.reviewed else 0.0
 
     @property
     def is_enough(self) -> bool:
-        """#1."""
+        """Whether enough audits were reviewed to claim a rate (#1)."""
         return self.reviewed >= ENOUGH
 
 
 def miss_rates(connection: Connection, by_name: bool = False) -> list[MissRate]:
-    """One for each bundle (#2) and site that sent audits, and after a bundle's sites, under the name "", one for all.
+    """The miss rates of each bundle version (#2) at each site that sent audits; after its sites the sum, site "".
 
-    A site is the deployment's location, told by its id, or `by_name` to whom may know where it is; a trap that no
-    deployment places counts as a site of its own.
+    A site is the deployment's location: its id, or `by_name` its name, for people who may know the place. A trap
+    without a deployment counts as a site of its own.
     """
     reviewed = case((sequences.c.review == "open", 0), else_=1)
     missed = case(
@@ -80,7 +89,7 @@ def _rate(bundle: tuple[str, int], site: str, audits: int, reviewed: int, missed
 
 
 def _location(told: ColumnElement[str]) -> ScalarSelect[str]:
-    """Where the trap (of a hub: its camera) stood when the sequence began; the later of two that overlap."""
+    """The location of the trap (of a hub: its camera) when the sequence began; the later one if two overlap."""
     own = sequences.c.trap + "/" + sequences.c.camera
     return (
         select(told)
@@ -103,7 +112,7 @@ def interval(hits: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, 
 
 
 def solve(rising: Callable[[float], float], value: float, high: float = 1.0) -> float:
-    """Where between 0 and `high` an increasing function reaches a value, by bisection."""
+    """The argument between 0 and `high` at which an increasing function reaches a value, by bisection."""
     low = 0.0
     for _ in range(60):
         middle = (low + high) / 2.0
@@ -112,9 +121,9 @@ def solve(rising: Callable[[float], float], value: float, high: float = 1.0) -> 
 
 
 def _at_most(hits: int, n: int, p: float) -> float:
-    """The probability of at most `hits` in `n` where each comes with probability p, 0 < p < 1.
+    """The binomial probability of at most `hits` in `n` trials with probability `p` each.
 
-    The shorter tail is added up from its largest term on, until a term adds nothing: of thousands some dozens.
+    Sums the shorter tail from its largest term until a term adds nothing: some dozens of thousands of terms.
     """
     if p <= 0.0 or p >= 1.0:
         return 1.0 if p <= 0.0 else 0.0
@@ -132,11 +141,11 @@ def _term(k: int, n: int, p: float) -> float:
 
 
 def tail_sum(term: float, ratios: Iterable[tuple[int, int]], odds: float) -> float:
-    """The sum of a term and those after it, each `odds` times b / a of the one before, for (a, b) of `ratios`."""
+    """The sum of a term and its followers; each is the one before times `odds` * b / a, for (a, b) in `ratios`."""
     total = term
     for a, b in ratios:
         term *= odds * b / a
         total += term
-        if term <= total * 1e-17:  # also where the first is too small for a float
+        if term <= total * 1e-17:  # also if the first term is too small for a float
             break
     return min(1.0, total)

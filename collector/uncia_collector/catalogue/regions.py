@@ -6,10 +6,10 @@ from uncia_contract.pictures.region import Region
 
 
 def region_text(sides: Iterable[float]) -> str:
-    """The text of (left, top, width, height)."""
+    """The text for (left, top, width, height)."""
     return ",".join(f"{side:.6f}" for side in sides)
 
 
 def region_of(text: str | None) -> Region | None:
-    """The region in a row's text; None where the whole frame was scored."""
+    """The region in a row's text; None if there is none (the whole frame was scored)."""
     return Region(*map(float, text.split(","))) if text else None

@@ -1,8 +1,8 @@
-"""Answers of people to what a sequence shows: stored, taken back, and what stands of them.
+"""Stores people's answers to sequences, takes them back, and keeps each sequence's review state.
 
-Decides that nothing is overwritten: each observation is a row. Which answer stands is `observations.standing`'s to say.
-A name of the model's own taxon confirms the sequence; another positive label of the same bundle (`NAMED_ANEW`) corrects
-the name of a sighting that stays one.
+No answer is overwritten: each observation is a row. `observations.standing` decides which answer stands. An answer that
+names the model's taxon confirms the sequence. An answer that names another positive label of the same bundle
+(`NAMED_ANEW`) changes the label; the sequence stays a sighting.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ MOST_INDEXED_BYTES = 2200  # of `also_called`; a row of an index may have 2704
 _APPLIED = "checklist"
 VERDICTS = ("confirmed", "rejected", "relabelled")
 
-# Relabelled by another positive label of the bundle. `probabilities` holds `"label":`; replaced by nothing, it changes.
+# Relabelled with another positive label of the bundle: the text of `probabilities` contains `"label":`.
 _TEXT = type_coerce(sequences.c.probabilities, Text)
 NAMED_ANEW = (sequences.c.standing == "relabelled") & (
     func.replace(_TEXT, '"' + sequences.c.review_label + '":', "") != _TEXT
@@ -34,7 +34,7 @@ Key = tuple[str, str]
 
 
 class AnsweredMeanwhileError(DataError):
-    """Somebody else answered after the page was opened; `rows` are what stands now. Nothing was stored."""
+    """Somebody else answered after the page was opened; nothing was stored. `rows` are the answer that stands now."""
 
     def __init__(self, rows: Sequence[Any]) -> None:
         super().__init__(f"{rows[0].reviewer if rows else 'somebody'} has answered since you opened this page")
@@ -45,16 +45,16 @@ def review(database: Database, key: Key, verdict: str, reviewer: str, now: datet
     """Store an answer of one observation: a verdict, and for `relabelled` a label.
 
     Raises:
-        DataError: no such sequence, an unknown verdict, a relabelling without a usable label.
+        DataError: the sequence or the verdict is unknown, or `relabelled` has no valid label.
     """
     give_answer(database, key, [observation_of(verdict, label)], reviewer, now, verdict=verdict)
 
 
 def observation_of(verdict: str, label: str | None = None) -> Observation:
-    """What a verdict says.
+    """The observation for a verdict: named `label` for `relabelled`, else without a name.
 
     Raises:
-        DataError: an unknown verdict, a relabelling without a label.
+        DataError: the verdict is unknown.
     """
     if verdict not in VERDICTS:
         raise DataError(f"verdict {verdict[:20]!r}: expected one of {', '.join(VERDICTS)}")
@@ -71,21 +71,21 @@ def give_answer(
     seen: int | None = None,
     checklist: Checklist | None = None,
 ) -> int:
-    """Store an answer; its number.
+    """Store an answer and return its number within the sequence.
 
     Args:
         database: the catalogue.
         key: the sequence.
         said: the observations.
-        reviewer: by whom.
-        now: when.
-        verdict: of an observation without a name: `confirmed` (what the model says), else `rejected`.
-        seen: the number of the answer that stood when the page was opened, 0 for none; None does not ask.
-        checklist: in place of the shipped one.
+        reviewer: who answers.
+        now: the time.
+        verdict: for an observation without a name: `confirmed` means what the model says, anything else `rejected`.
+        seen: the number of the answer that stood when the page was opened, 0 for none; None skips this check.
+        checklist: used instead of the shipped one.
 
     Raises:
-        AnsweredMeanwhileError: another answer stands than `seen`, and it is not the reviewer's own.
-        DataError: no such sequence, an impossible observation.
+        AnsweredMeanwhileError: an answer other than `seen` stands, and it is not the reviewer's own.
+        DataError: the sequence is unknown, or an observation is invalid.
     """
     said, checklist = checked_answer(said), checklist or shipped_checklist()
     with database.writing() as connection:
@@ -109,7 +109,7 @@ def give_answer(
 
 
 def newest_of(connection: Connection, reviewer: str) -> Any:
-    """The newest observation of the reviewer's that stands, with its sequence's `started_at`; None without one."""
+    """The reviewer's newest observation that was not taken back, with its sequence's `started_at`; None without one."""
     o = observations.c
     query = (
         select(observations, o.said.label("label"), sequences.c.started_at)
@@ -120,18 +120,18 @@ def newest_of(connection: Connection, reviewer: str) -> Any:
 
 
 def given_with(connection: Connection, row: Any) -> list[int]:
-    """The keys of what its reviewer answered at once with `row`: one of each sequence's observations."""
+    """The keys of the answers that the reviewer gave together with `row`: one observation's key for each sequence."""
     o = observations.c
-    near = o.key.between(row.key - MOST_AT_ONCE, row.key)  # looked up in the index, however many there are
+    near = o.key.between(row.key - MOST_AT_ONCE, row.key)  # a range of the index, so the number of rows does not matter
     same = (*_own(row.reviewer), near, o.at == row.at, o.undone.is_(False))
     query = select(func.max(o.key)).where(*same).group_by(o.trap, o.sequence, o.answer)
     return sorted(connection.execute(query).scalars())
 
 
 def undo(database: Database, reviewer: str, named: int | None = None, checklist: Checklist | None = None) -> Key | None:
-    """Take back the reviewer's answer with the observation `named`, or the newest; its sequence, None without one.
+    """Take back the reviewer's answer that holds the observation `named`, or the newest one.
 
-    Two presses of one button name the same answer: the second takes back nothing more.
+    Returns the sequence's key; None if there is no such answer. Naming an answer twice takes back nothing more.
     """
     o = observations.c
     with database.writing() as connection:
@@ -150,7 +150,7 @@ def _own(reviewer: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def observations_of(connection: Connection, keys: Iterable[Key]) -> dict[Key, list[Any]]:
-    """All that was said of each of these sequences of which anything was, in its order."""
+    """All observations of these sequences, by sequence, oldest first; sequences without any are left out."""
     query = select(observations).where(of_sequences(observations.c.trap, observations.c.sequence, keys))
     found: dict[Key, list[Any]] = {}
     for row in connection.execute(query.order_by(observations.c.key)):
@@ -159,24 +159,25 @@ def observations_of(connection: Connection, keys: Iterable[Key]) -> dict[Key, li
 
 
 def standing_of(connection: Connection, key: Key) -> list[Any]:
-    """The observations of one sequence that stand."""
+    """The observations of the answer that stands for one sequence."""
     return standing(observations_of(connection, [key]).get(key, ()))
 
 
 def number_of(rows: Sequence[Any]) -> int:
-    """The number of the answer that these rows are; 0 where there are none."""
+    """The number of the answer that these rows belong to; 0 without rows."""
     return int(rows[0].answer) if rows else 0
 
 
 def answer_numbers(connection: Connection, keys: Iterable[Key]) -> dict[Key, int]:
-    """The number of the answer that stands of each of these sequences of which one does."""
+    """The number of the standing answer of each of these sequences that has answers (0 if all were taken back)."""
     return {key: number_of(standing(rows)) for key, rows in observations_of(connection, keys).items()}
 
 
 def apply_standing(connection: Connection, key: Key, checklist: Checklist | None = None) -> None:
-    """Set a sequence's state to what stands; a bundle's own label for a taxon before the checklist's.
+    """Set a sequence's review columns from the answer that stands.
 
-    Of several taxa `review_label` is the first that the bundle looks for, else the first; the others are `also_called`.
+    A taxon is written with the bundle's own label if it has one, else with the checklist's. Of several taxa,
+    `review_label` is the first that the bundle looks for, else the first; the others are `also_called`.
     """
     where = (sequences.c.trap == key[0], sequences.c.id == key[1])
     verdict, named = state(standing_of(connection, key))
@@ -202,9 +203,10 @@ def fitting(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def apply_checklist(database: Database, checklist: Checklist) -> int:
-    """Bring the taxa and verdicts of all that people named up to a checklist; of how many sequences.
+    """Update taxa and verdicts of all named observations for a checklist; return how many sequences changed.
 
-    So a name that was free text becomes a taxon once the list knows it. A list that was applied last is not again.
+    So a name that was free text becomes a taxon when a list contains it. The list that was applied last is not applied
+    again.
     """
     if applied_checklist(database) == checklist.fingerprint:
         return 0
@@ -216,7 +218,7 @@ def apply_checklist(database: Database, checklist: Checklist) -> int:
 
 
 def applied_checklist(database: Database) -> str:
-    """The fingerprint of the checklist that was applied last; "" where none was."""
+    """The fingerprint of the checklist that was applied last; "" if none was."""
     with database.reading() as connection:
         query = select(facts.c.value).where(facts.c.name == _APPLIED)
         return str(connection.execute(query).scalar() or "")
@@ -247,7 +249,7 @@ def _name_anew(database: Database, checklist: Checklist) -> int:
 
 
 def meant(name: str, model: str, checklist: Checklist, *, survey: bool = False) -> tuple[str, str]:
-    """(taxon, verdict) of a name; a survey's own name that the list does not know stays as it is written."""
+    """(taxon, verdict) of a name. A survey's name that is not in the list stays as it is written."""
     taxon = checklist.find(name)
     label = taxon.label if taxon else name if survey else checklist.label_of(name)
     return label, "confirmed" if checklist.same(name, model) else "relabelled"

@@ -1,7 +1,7 @@
 """The catalogue's tables, the same on SQLite and PostgreSQL.
 
-Decides columns, keys and indexes; `migrations` brings a database to them, `ingest.store` writes the messages of traps.
-A sequence is known by (trap, id): a trap may only speak under its own name. Times are UTC.
+Decides columns, keys and indexes; `migrations` builds them, `ingest.store` writes the messages of traps. A sequence is
+identified by (trap, id), because a trap may send only under its own name. Times are UTC.
 """
 
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """An aware UTC datetime, kept without its zone (SQLite knows none)."""
+    """An aware UTC datetime, stored without its zone (SQLite has no zones)."""
 
     impl = DateTime
     cache_ok = True
@@ -45,7 +45,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class LabelProbabilities(TypeDecorator[dict[str, float]]):
-    """The probability of each positive label, the likeliest first; kept as a JSON object."""
+    """The probability of each positive label, the highest first; stored as a JSON object."""
 
     impl = Text
     cache_ok = True
@@ -62,7 +62,7 @@ class LabelProbabilities(TypeDecorator[dict[str, float]]):
 
 
 class Labels(TypeDecorator[tuple[str, ...]]):
-    """Labels in their order; kept as a JSON array, NULL for none."""
+    """Labels in order; stored as a JSON array, NULL for none."""
 
     impl = Text
     cache_ok = True
@@ -76,16 +76,16 @@ class Labels(TypeDecorator[tuple[str, ...]]):
         return () if value is None else msgspec.json.decode(value, type=tuple[str, ...])
 
 
-# What the gallery's filters ask for, worked out by the database itself from the columns that say it.
+# Columns for the gallery's filters, which the database computes from other columns.
 STANDINGS = ("open", "passed", "confirmed", "rejected", "relabelled")  # passed: rejected by the trap, not reviewed
 STANDING = "CASE WHEN review <> 'open' THEN review WHEN positive THEN 'open' ELSE 'passed' END"
 CALLED = "coalesce(review_label, label)"
-BANDS = 20  # of the score: 0.05 wide, so that the page's usual bounds are bounds of bands
+BANDS = 20  # of the score, 0.05 wide, so that the usual minimum scores are limits of bands
 _ARMS = " ".join(f"WHEN confidence >= {number / BANDS} THEN {number}" for number in range(BANDS, 0, -1))
 SCORE_BAND = f"CASE {_ARMS} ELSE 0 END"
 
 _IN_TIME = ("started_at", "trap", "id")
-_TRIED = ("standing", "called", "confidence")  # so that trying them needs no look at the row
+_TRIED = ("standing", "called", "confidence")  # in the index, so that testing them does not read the row
 _UNDER_WAY = text("completed_at IS NULL")
 _OF_SEVERAL = text("also_called IS NOT NULL")
 
@@ -108,25 +108,29 @@ sequences = Table(
     Column("confidence", Float, nullable=False),
     Column("upper_bound", Boolean, nullable=False),
     Column("threshold", Float, nullable=False),
-    Column("positive", Boolean, nullable=False),  # a sighting; a test is none until a person says so
-    Column("label", String(255), nullable=False),  # the likeliest positive one
+    Column("positive", Boolean, nullable=False),  # a test sighting is not positive
+    Column("label", String(255), nullable=False),  # the positive label with the highest probability
     Column("probabilities", LabelProbabilities),  # only where the bundle has several positive labels
     Column("audit", Boolean, nullable=False),
-    Column("test", Boolean, nullable=False, default=False, server_default=false()),  # asked for by somebody
-    Column("camera", String(64), nullable=False, default="", server_default=""),  # of a hub: which of its cameras
+    Column("test", Boolean, nullable=False, default=False, server_default=false()),  # a test sighting, made on request
+    Column(
+        "camera", String(64), nullable=False, default="", server_default=""
+    ),  # the camera of a hub; empty for the trap itself
     Column("historical", Boolean, nullable=False),
     Column("clock_synchronised", Boolean, nullable=False),
     Column("clock_source", String(8), nullable=False),
     Column("bundle", String(255), nullable=False),
     Column("bundle_version", Integer, nullable=False),
     Column("bundle_sha256", String(64), nullable=False),
-    Column("fingerprint", String(64), nullable=False),  # of the frames' hashes: what makes two records conflict
+    Column(
+        "fingerprint", String(64), nullable=False
+    ),  # of the frames' hashes: records with one id and different ones conflict
     Column("record", LargeBinary, nullable=False),  # the record as it came
     Column("review", String(12), nullable=False, default="open"),  # open, confirmed, rejected, relabelled
     Column("review_label", String(255)),
-    Column("also_called", Labels),  # what else the answer that stands names, besides `called`
+    Column("also_called", Labels),  # labels that the standing answer names besides `called`
     Column("origin", String(64), nullable=False, default="", server_default=""),  # the survey it was imported with
-    Column("clock_shift_s", Float, nullable=False, default=0.0, server_default="0"),  # its times less its record's
+    Column("clock_shift_s", Float, nullable=False, default=0.0, server_default="0"),  # its times minus its record's
     Column("standing", String(12), Computed(STANDING)),
     Column("called", String(255), Computed(CALLED)),
     Column("score_band", Integer, Computed(SCORE_BAND)),
@@ -144,13 +148,13 @@ sequences = Table(
     Index("sequences_of_several", "also_called", *_IN_TIME, sqlite_where=_OF_SEVERAL, postgresql_where=_OF_SEVERAL),
 )
 
-# Made of the sequences at each commit (`catalogue.events`): runs of one trap that show the same.
+# Derived from the sequences at each commit (`catalogue.events`): runs of one trap that show the same.
 events = Table(
     "events",
     metadata,
     Column("trap", String(32), primary_key=True),
     Column("first", String(64), primary_key=True),  # the id of its first sequence
-    Column("label", String(255), primary_key=True),  # what it shows, empty for nothing
+    Column("label", String(255), primary_key=True),  # what it shows; empty for nothing
     Column("sighting", Boolean, nullable=False),
     Column("started_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime, nullable=False),
@@ -163,9 +167,9 @@ events = Table(
 )
 
 event_months = Table(
-    "event_months",  # the same packed (`catalogue.events.starts`), to count years at once; without what shows nothing
+    "event_months",  # starts of events, packed (`catalogue.events.starts`), without events that show nothing
     metadata,
-    Column("trap", String(64), primary_key=True),  # of a hub: `trap/camera`
+    Column("trap", String(64), primary_key=True),  # `trap/camera` for a hub
     Column("label", String(255), primary_key=True),
     Column("sighting", Boolean, primary_key=True),
     Column("month", String(7), primary_key=True),
@@ -173,17 +177,17 @@ event_months = Table(
 )
 
 unsettled = Table(
-    "unsettled",  # written by triggers: a sequence came, or others between these times went, moved or were judged
+    "unsettled",  # written by triggers: a sequence was added, or those between these times were changed
     metadata,
     Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("trap", String(32), nullable=False),
     Column("since", UtcTime, nullable=False),
     Column("until", UtcTime, nullable=False),
-    Column("sequence", String(64)),  # the one that came
+    Column("sequence", String(64)),  # the added one; NULL for other changes
 )
 
 facts = Table(
-    "facts",  # what holds for the whole catalogue
+    "facts",  # values for the whole catalogue
     metadata,
     Column("name", String(40), primary_key=True),
     Column("value", String(255), nullable=False),
@@ -234,13 +238,15 @@ traps = Table(
     Column("state", LargeBinary),
     Column("state_at", UtcTime),
     Column("gaps_s", String(2000), nullable=False, default=""),  # the last silences between contacts, newest last
-    Column("sleeps_s", String(2000), nullable=False, default="", server_default=""),  # those it had announced
-    Column("boots", String(600), nullable=False, default="", server_default=""),  # BOOT=UPTIME,..., the latest last
-    Column("doubled_at", UtcTime),  # when two machines last spoke under this id in turn
+    Column(
+        "sleeps_s", String(2000), nullable=False, default="", server_default=""
+    ),  # the last announced sleeps, newest last
+    Column("boots", String(600), nullable=False, default="", server_default=""),  # BOOT=UPTIME,..., the newest last
+    Column("doubled_at", UtcTime),  # when two machines with this id were last noticed
 )
 
 health = Table(
-    "health",  # by the hour, of the last two years; `effort.hours` decides
+    "health",  # by hour, for two years; see `effort.hours`
     metadata,
     Column("trap", String(32), primary_key=True),  # "" for the station itself
     Column("hour", UtcTime, primary_key=True),
@@ -251,7 +257,7 @@ health = Table(
 )
 
 health_days = Table(
-    "health_days",  # the kinds of `health` again: a letter an hour of a UTC day, a dot where nothing is known
+    "health_days",  # the kinds of `health` by UTC day: one letter per hour, a dot for an unknown hour
     metadata,
     Column("trap", String(32), primary_key=True),
     Column("day", String(10), primary_key=True),
@@ -259,7 +265,7 @@ health_days = Table(
 )
 
 camera_signs = Table(
-    "camera_signs",  # of a hub's cameras: when each gave a first and a last sign of life, by the station's clock
+    "camera_signs",  # the first and last sign of life of a hub's cameras, by the station's clock
     metadata,
     Column("trap", String(32), primary_key=True),
     Column("camera", String(64), primary_key=True),
@@ -293,19 +299,19 @@ observations = Table(
     Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("trap", String(32), nullable=False),
     Column("sequence", String(64), nullable=False),
-    Column("answer", BigInteger, nullable=False),  # of the sequence: what was said together has one number
+    Column("answer", BigInteger, nullable=False),  # number within the sequence: observations of one answer share it
     Column("reviewer", String(64), nullable=False),
     Column("at", UtcTime, nullable=False),
-    Column("verdict", String(12), nullable=False),  # on what the model says: confirmed, rejected, relabelled
-    Column("taxon", String(255)),  # its label in the checklist, or the person's word; null: only "not what it says"
-    Column("said", String(255)),  # the person's own word, where there was one
+    Column("verdict", String(12), nullable=False),  # on the model's label: confirmed, rejected, relabelled
+    Column("taxon", String(255)),  # the checklist's label, or the person's word; NULL for `rejected`
+    Column("said", String(255)),  # the person's own word, if any
     Column("count", Integer),
     Column("sex", String(12), nullable=False, default=""),
     Column("life_stage", String(12), nullable=False, default=""),
     Column("certainty", String(12), nullable=False, default=""),
     Column("note", String(1000), nullable=False, default=""),
     Column("undone", Boolean, nullable=False, default=False),
-    Column("observation", String(255)),  # of an imported survey: the row that says so
+    Column("observation", String(255)),  # the id of an imported survey's observation
     Index("observations_of", "trap", "sequence", "key"),
     Index("observations_by", "reviewer", "key"),
 )
@@ -363,7 +369,9 @@ deployments = Table(
     Column("camera_model", String(255), nullable=False, default=""),
     Column("comments", String(1000), nullable=False, default=""),
     Column("origin", String(64), nullable=False, default="", server_default=""),
-    Column("clock_shift_s", Float, nullable=False, default=0.0, server_default="0"),  # what its trap's clock lacked
+    Column(
+        "clock_shift_s", Float, nullable=False, default=0.0, server_default="0"
+    ),  # how far its trap's clock was behind
     Column("standard", LargeBinary),  # of an imported survey: the row as it came, as JSON
     Index("deployments_of", "trap", "started_at"),
 )

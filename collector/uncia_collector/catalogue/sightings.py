@@ -1,6 +1,6 @@
 """Counts of sightings by hour, week, place and label.
 
-What a sighting is says `catalogue.events.grouping`: an event, never a sequence. It counts where and when it began.
+A sighting is an event, not a sequence (`catalogue.events.grouping`). It counts at the place and time of its beginning.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ _HOUR = timedelta(hours=1) // _TICK
 
 @dataclass(frozen=True)
 class Sightings:
-    """Counts since a day: by hour of the station's day, by (trap, Monday of the week), by trap."""
+    """Counts of sightings: by hour of the station's day (24 numbers), by (trap, Monday of the week), by trap."""
 
     by_hour: list[int]
     by_week: dict[tuple[str, date], int]
@@ -37,7 +37,7 @@ class Sightings:
         return [seen[0] + timedelta(weeks=n) for n in range((seen[-1] - seen[0]).days // 7 + 1)]
 
     def count_of(self, weeks: Sequence[date]) -> int:
-        """All sightings of these weeks."""
+        """The number of sightings in these weeks (Mondays)."""
         return sum(count for (_, week), count in self.by_week.items() if week in weeks)
 
 
@@ -49,7 +49,7 @@ def count_sightings(
     until: datetime | None = None,
     label: str = "",
 ) -> Sightings:
-    """The sightings since a moment, of one trap or of all, of one label or of all."""
+    """Count the sightings from `since` to `until`, of one trap or of all, of one label or of all."""
     until = until or datetime.now(UTC) + timedelta(days=2)
     found = starts(connection, since, until, label, trap)
     by_hour, by_week, by_trap = np.zeros(24, int), Counter[tuple[str, date]](), Counter[str]()
@@ -68,7 +68,7 @@ def count_sightings(
 
 
 def count_by_label(connection: Connection) -> Counter[str]:
-    """All sightings since the beginning, by label."""
+    """The number of all sightings in the catalogue, by label."""
     counted: Counter[str] = Counter()
     found = starts(connection, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
     for (_, label), part in found.items():
@@ -81,7 +81,7 @@ def _between(start: datetime, end: datetime) -> tuple[ColumnElement[bool], Colum
 
 
 def _weeks(since: datetime, until: datetime, zone: tzinfo) -> Iterator[tuple[date, datetime, datetime]]:
-    """(Monday, start, end) of the local weeks between, the first and the last cut off."""
+    """(Monday, start, end) of the station's weeks between; the first and the last are cut at `since` and `until`."""
     day = since.astimezone(zone).date()
     monday, start = day - timedelta(days=day.weekday()), since
     while start < until:
@@ -92,7 +92,7 @@ def _weeks(since: datetime, until: datetime, zone: tzinfo) -> Iterator[tuple[dat
 
 
 def _offsets(since: datetime, until: datetime, zone: tzinfo) -> Iterator[tuple[datetime, datetime, timedelta]]:
-    """The time between, cut where the zone's offset from UTC changes (to the minute)."""
+    """(start, end, offset) of the time between, cut where the zone's offset from UTC changes (to the minute)."""
     start, at = since, since
     while at < until:
         following = min(at + timedelta(days=1), until)
@@ -113,14 +113,14 @@ def _offset(moment: datetime, zone: tzinfo) -> timedelta:
 
 
 def places(connection: Connection, since: datetime, origin: str = "") -> list[Any]:
-    """The deployments of the station, or of a survey, that had not ended before; newest of each trap last."""
+    """The deployments of the station (or of a survey) that had not ended before `since`; the newest of a trap last."""
     there = deployments.c.ended_at.is_(None) | (deployments.c.ended_at >= since)
     query = select(deployments).where(deployments.c.origin == origin, there)
     return [*connection.execute(query.order_by(deployments.c.trap, deployments.c.started_at))]
 
 
 def count_by_place(connection: Connection, found: Sequence[Any], since: datetime, label: str = "") -> dict[str, int]:
-    """The sightings of each deployment, by its id: of a trap that was moved, those of its time at each place."""
+    """The number of sightings of each deployment, by its id; a moved trap's count at the place where it stood."""
     counts = {}
     for place in found:
         until = place.ended_at or datetime.now(UTC) + timedelta(days=2)
@@ -130,7 +130,7 @@ def count_by_place(connection: Connection, found: Sequence[Any], since: datetime
 
 
 def _of_place(place: Any, found: Sequence[Any]) -> tuple[ColumnElement[bool], ...]:
-    """The events of a trap, or of `trap/camera`; of a hub without the cameras that stand elsewhere."""
+    """The conditions for events of a deployment: of a trap or `trap/camera`; a hub's without cameras placed apart."""
     trap, _, camera = place.trap.partition("/")
     if camera:
         return events.c.trap == trap, events.c.camera == camera

@@ -1,4 +1,4 @@
-"""Wrong clocks: which sequences a correction moves, and that records keep what the trap said."""
+"""Wrong clocks: which sequences a correction moves; records do not change."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,18 +17,18 @@ AUTUMN = datetime(2026, 9, 15, 4, tzinfo=UTC)
 
 
 def place(stored, tmp_path, *lines: str) -> None:
-    """Take in deployments."""
+    """Read deployments into the catalogue."""
     (tmp_path / "deployments.csv").write_text(HEADER + "\n".join(lines) + "\n")
     read_deployments(tmp_path / "deployments.csv", stored.database)
 
 
 def send(stored, make_sequence, known: str, told: datetime, came: datetime, trap: str = "ridge") -> None:
-    """A sequence that began when its trap told, and came when it came."""
+    """Store a sequence with a start by its trap's clock and an arrival by the station's."""
     stored.commit(*make_sequence(id=known, trap=trap, started_at=told).messages(), now=came)
 
 
 def times(stored, known: str) -> set[datetime]:
-    """When a sequence began, by its row and by its first frame."""
+    """The start of a sequence in its row, and that of its first frame."""
     with stored.database.reading() as connection:
         began = connection.execute(select(sequences.c.started_at).where(sequences.c.id == known)).scalar_one()
         first = select(frames.c.taken_at).where(frames.c.sequence == known, frames.c.n == 0)
@@ -37,7 +37,7 @@ def times(stored, known: str) -> set[datetime]:
 
 @pytest.fixture
 def autumn(stored, make_sequence, tmp_path):
-    """A deployment of autumn whose trap's clock was a year behind, after one of last autumn whose clock was right."""
+    """This autumn's deployment, whose clock was a year behind, and last autumn's, whose clock was right."""
     place(stored, tmp_path, "old,36,73,2025-09-01,2025-11-01,ridge", "new,36,73,2026-09-01,,ridge")
     send(stored, make_sequence, "last-year", AUTUMN - YEAR, AUTUMN - YEAR)
     send(stored, make_sequence, "this-year", AUTUMN - YEAR + HOUR, AUTUMN + HOUR)
@@ -47,7 +47,7 @@ def autumn(stored, make_sequence, tmp_path):
 
 @pytest.mark.parametrize("by", ["difference", "picture"])
 def test_a_deployments_sequences_are_moved_and_no_others(autumn, by):
-    """By a difference or by one picture; last year's and another trap's stay; frames and events move along."""
+    """Given a difference or the time of one picture; frames and events move too, other sequences do not."""
     if by == "difference":
         done = shift_clock(autumn.database, "new", difference("365d"))
     else:
@@ -61,7 +61,7 @@ def test_a_deployments_sequences_are_moved_and_no_others(autumn, by):
 
 
 def test_the_record_keeps_what_the_trap_said(autumn):
-    """Byte for byte; and the row says how far it was moved."""
+    """The record is the same byte for byte; the row says how far it was moved."""
     shift_clock(autumn.database, "new", YEAR)
     with autumn.database.reading() as connection:
         row = connection.execute(select(sequences).where(sequences.c.id == "this-year")).one()
@@ -69,14 +69,14 @@ def test_the_record_keeps_what_the_trap_said(autumn):
     assert (told, row.started_at - timedelta(seconds=row.clock_shift_s)) == (AUTUMN - YEAR + HOUR,) * 2
 
 
-def test_the_newest_difference_counts_and_nought_takes_it_back(autumn):
-    """Saying it twice moves nothing more."""
+def test_a_new_difference_replaces_the_old_and_zero_takes_it_back(autumn):
+    """The same difference again moves nothing."""
     moved = [shift_clock(autumn.database, "new", shift).moved for shift in (YEAR, YEAR, YEAR + HOUR, timedelta(0))]
     assert moved == [1, 0, 1, 1] and times(autumn, "this-year") == {AUTUMN - YEAR + HOUR}
 
 
-def test_what_comes_later_is_corrected_as_it_is_stored(autumn, make_sequence):
-    """Record and frames; the same record again changes nothing."""
+def test_later_sequences_are_corrected_when_they_are_stored(autumn, make_sequence):
+    """Times of the row and its frames; the same record again changes nothing."""
     shift_clock(autumn.database, "new", YEAR)
     for _ in range(2):
         send(autumn, make_sequence, "later", AUTUMN - YEAR + 9 * HOUR, AUTUMN + 10 * HOUR)
@@ -84,7 +84,7 @@ def test_what_comes_later_is_corrected_as_it_is_stored(autumn, make_sequence):
 
 
 def test_a_removed_or_shortened_deployment_gives_the_times_back(autumn, tmp_path):
-    """The trap's own time holds where no deployment says otherwise."""
+    """Without a deployment, a sequence has its trap's own times."""
     shift_clock(autumn.database, "new", YEAR)
     place(autumn, tmp_path, "new,36,73,2026-10-01,,ridge")
     given_back = times(autumn, "this-year")
@@ -108,8 +108,8 @@ def test_a_removed_or_shortened_deployment_gives_the_times_back(autumn, tmp_path
     ],
     ids=["no deployment", "nothing to remove", "another trap's", "before the deployment"],
 )
-def test_what_cannot_be_is_refused(autumn, wrong, message):
-    """In one line."""
+def test_an_impossible_correction_is_refused(autumn, wrong, message):
+    """With one line."""
     with pytest.raises(DataError, match=message):
         wrong(autumn.database)
 
@@ -125,7 +125,7 @@ def test_a_difference_is_read_and_written(text, seconds, shown):
 
 
 @pytest.mark.parametrize("text", ["", "h", "2", "1h2d", "two hours", "-", "99999d", "9" * 400 + "s"])
-def test_what_is_no_difference_is_refused(text):
-    """With what is expected."""
+def test_a_text_that_is_not_a_difference_is_refused(text):
+    """The message says what is expected."""
     with pytest.raises(DataError, match=r"difference .*expected"):
         difference(text)

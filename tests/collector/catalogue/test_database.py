@@ -21,13 +21,13 @@ from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import encode
 
 
-def test_migrations_lead_to_the_schema(stored):
-    """What the migrations build is what the program expects."""
+def test_migrations_build_the_schema(stored):
+    """The migrated tables are those of `catalogue.schema`."""
     with stored.database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-DERIVED = {"alembic_version", "events", "event_months", "unsettled"}  # made of the others, or not ours
+DERIVED = {"alembic_version", "events", "event_months", "unsettled"}  # derived from the others, or Alembic's
 REVISIONS = [r.revision for r in ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions()]
 MOMENT = datetime.fromisoformat("2026-01-01T00:00:00")
 BY_TYPE = {
@@ -46,7 +46,7 @@ FOUND = {
 
 
 def example(table: Table, record: bytes) -> dict:
-    """A row with a value in every column."""
+    """A row of a table with a value in every column."""
     own = FOUND | {"record": record} if table.name == "sequences" else {}
     columns = [column for column in table.c if column.computed is None]
     return {c.name: own.get(c.name, BY_TYPE[str(c.type).partition("(")[0]]) for c in columns}
@@ -54,8 +54,8 @@ def example(table: Table, record: bytes) -> dict:
 
 @pytest.mark.parametrize("on", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_older_catalogue_is_brought_up_to_date(request, tmp_path, sent, on, revision):
-    """A catalogue that any older uncia wrote keeps every row of every table, and the newer filters find them."""
+def test_an_older_catalogue_is_migrated(request, tmp_path, sent, on, revision):
+    """A catalogue of any older uncia keeps every row of every table, and the newer filters find the rows."""
     url = sqlite_url(tmp_path) if on == "sqlite" else request.getfixturevalue("postgresql").new_database()
     old, tables = Database(url), MetaData()
     old.migrate(revision)
@@ -72,9 +72,9 @@ def test_older_catalogue_is_brought_up_to_date(request, tmp_path, sent, on, revi
     new.migrate()
     with new.reading() as connection:
         for table, row in rows.items():
-            if table.name == "states":  # nothing read them
+            if table.name == "states":  # no code read this table
                 continue
-            if table.name == "reviews":  # each is an answer of one observation
+            if table.name == "reviews":  # each review became an answer with one observation
                 [kept] = connection.execute(select(observations)).all()
                 was = {"said" if name == "label" else name: value for name, value in row.items()} | {"at": kept.at}
                 assert kept._asdict() | was == kept._asdict() and kept.answer == was["key"]
@@ -89,7 +89,7 @@ def test_older_catalogue_is_brought_up_to_date(request, tmp_path, sent, on, revi
 
 
 def test_newer_catalogue_is_refused_in_one_line(on_sqlite):
-    """A catalogue of a newer uncia is left alone; the error says what to do."""
+    """It is not changed; the error says what to do."""
     with on_sqlite.database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
@@ -98,7 +98,7 @@ def test_newer_catalogue_is_refused_in_one_line(on_sqlite):
 
 
 def test_migrating_twice_changes_nothing(stored, sent):
-    """A restart keeps the catalogue."""
+    """A restart does not change the catalogue."""
     stored.commit(*sent.messages())
     again = Database(stored.database.engine.url.render_as_string(hide_password=False))
     again.migrate()
@@ -109,7 +109,7 @@ def test_migrating_twice_changes_nothing(stored, sent):
 
 
 def test_sqlite_keeps_what_it_committed(on_sqlite):
-    """WAL and synchronous=FULL (2): the only pair that lost nothing in the power-cut measurements."""
+    """WAL and synchronous=FULL (2): only this pair lost nothing in the power-cut measurements."""
     with on_sqlite.database.reading() as connection:
         pragmas = [connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("journal_mode", "synchronous")]
     assert pragmas == ["wal", 2]
@@ -127,8 +127,8 @@ def test_sequences_are_found_by_index(on_sqlite):
 
 
 @pytest.mark.parametrize("on", ["sqlite", "postgresql"])
-def test_places_that_traps_told_are_erased(request, tmp_path, on):
-    """Of a catalogue of release 0.1; the rest of a state stays."""
+def test_places_in_states_of_release_0_1_are_erased(request, tmp_path, on):
+    """The other fields of a state stay."""
     url = sqlite_url(tmp_path) if on == "sqlite" else request.getfixturevalue("postgresql").new_database()
     database = Database(url)
     database.migrate("0009")
@@ -145,7 +145,7 @@ def test_places_that_traps_told_are_erased(request, tmp_path, on):
 
 
 def test_a_catalogue_is_created_for_its_owner_alone(tmp_path):
-    """Its folder and its log too, whatever the process's mask is."""
+    """Also its folder and its log, whatever the process's umask is."""
     before = os.umask(0)
     database = Database(sqlite_url(tmp_path / "data"))
     database.migrate()
@@ -159,8 +159,8 @@ def test_a_catalogue_is_created_for_its_owner_alone(tmp_path):
     assert set(modes) >= {"catalogue.sqlite", "catalogue.sqlite-wal"} and set(modes.values()) == {0}
 
 
-def test_an_error_of_the_database_tells_no_values(stored):
-    """Its text goes to logs; places and passwords are among the values."""
+def test_an_error_of_the_database_shows_no_values(stored):
+    """Its text is logged, and the values may be places and passwords."""
     with pytest.raises(Exception) as raised, stored.database.reading() as connection:
         connection.execute(text("SELECT * FROM nowhere WHERE latitude = :place"), {"place": 36.9123})
     assert "nowhere" in str(raised.value) and "36.9123" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Events: what the table says after any writes is what grouping all sequences at once says."""
+"""Events: after any writes, the table equals the grouping of all sequences at once."""
 
 import random
 import threading
@@ -26,19 +26,19 @@ def minutes(number: float) -> timedelta:
 
 
 def told(connection) -> list[tuple]:
-    """All events as the table has them."""
+    """All events in the table."""
     return sorted(tuple(row) for row in connection.execute(select(events)))
 
 
 def packed(connection) -> dict[tuple[str, str], list[int]]:
-    """When sightings and wolves began, as the packed months have it."""
+    """The starts of sightings and of wolves, from the packed months."""
     ever = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
     found = starts(connection, *ever) | starts(connection, *ever, "wolf")
     return {key: part.tolist() for key, part in found.items() if len(part)}
 
 
 def unpacked(connection) -> dict[tuple[str, str], list[int]]:
-    """The same from the events themselves."""
+    """The same starts, from the table of events."""
     found: dict[tuple[str, str], list[int]] = {}
     for event in sorted(connection.execute(select(events)), key=lambda event: event.started_at):
         if event.sighting or event.label == "wolf":
@@ -47,7 +47,7 @@ def unpacked(connection) -> dict[tuple[str, str], list[int]]:
 
 
 def grouped(connection) -> list[tuple]:
-    """All events, made of all sequences at once."""
+    """All events, grouped from all sequences at once."""
     rows = connection.execute(select(sequences).order_by(sequences.c.started_at, sequences.c.id)).all()
     found = []
     for trap in {row.trap for row in rows}:
@@ -58,15 +58,15 @@ def grouped(connection) -> list[tuple]:
 
 
 def commit(stored, make_sequence, *starts: float, **fields) -> list[str]:
-    """A sequence at each of these minutes; their ids."""
+    """Store a sequence at each of these minutes; return their ids."""
     ids = [f"s{start:g}".replace(".", "_") for start in starts]
     for known, start in zip(ids, starts, strict=True):
         stored.commit(make_sequence(id=known, started_at=NOW + minutes(start), **fields).record_message())
     return ids
 
 
-def test_an_animal_that_sits_is_one_event(stored, make_sequence):
-    """Each begins less than half an hour after the end of the one before; the next visit is another."""
+def test_an_animal_that_stays_is_one_event(stored, make_sequence):
+    """Each sequence begins less than half an hour after the end of the one before; a later visit is another event."""
     commit(stored, make_sequence, 0, 25, 50, 75, 110)
     with stored.database.reading() as connection:
         found = connection.execute(select(events.c.first, events.c.sequences).order_by(events.c.started_at)).all()
@@ -74,7 +74,7 @@ def test_an_animal_that_sits_is_one_event(stored, make_sequence):
 
 
 def test_blanks_join_no_visits(stored, make_sequence):
-    """What the wind triggered in between, and another trap, are no part of it."""
+    """Sequences without an animal between two visits do not join them, nor do those of another trap."""
     commit(stored, make_sequence, 0, 50)
     commit(stored, make_sequence, 25, positive=False, audit=True)
     commit(stored, make_sequence, 26, trap="valley")
@@ -83,8 +83,8 @@ def test_blanks_join_no_visits(stored, make_sequence):
         assert sorted(found.scalars()) == ["s0", "s50"]
 
 
-def test_a_rejected_link_parts_an_event_and_undo_joins_it(stored, make_sequence):
-    """The middle one of three was no leopard: two visits; taken back, one."""
+def test_a_rejected_link_splits_an_event_and_undo_joins_it(stored, make_sequence):
+    """The middle sequence of three is rejected: two events. After undo: one event."""
     commit(stored, make_sequence, 0, 25, 50)
     counts = []
     for change in (lambda: review(stored.database, ("ridge", "s25"), "rejected", "a", NOW), lambda: undo(
@@ -97,7 +97,7 @@ def test_a_rejected_link_parts_an_event_and_undo_joins_it(stored, make_sequence)
 
 @pytest.mark.parametrize("seed", range(4))
 def test_any_writes_leave_what_grouping_at_once_gives(stored, make_sequence, seed):
-    """Late, early, double; judged, taken back, moved and removed: in any order."""
+    """Sequences that come late, early or twice, are reviewed, taken back, moved and removed, in any order."""
     dice = random.Random(seed)
     ids = [f"s{n}" for n in range(40)]
     for known in dice.sample(ids, 40):
@@ -128,8 +128,8 @@ def test_any_writes_leave_what_grouping_at_once_gives(stored, make_sequence, see
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_batch_joins_what_is_there(stored, make_sequence, seed):
-    """Many at once, of two traps, long and short, before, within and after events: as one by one."""
+def test_a_batch_joins_existing_events(stored, make_sequence, seed):
+    """Many sequences at once, of two traps, before, within and after events: the same result as one by one."""
     dice = random.Random(seed)
     for batch in range(6):
         sent = [
@@ -148,8 +148,8 @@ def test_a_batch_joins_what_is_there(stored, make_sequence, seed):
             assert packed(connection) == unpacked(connection)
 
 
-def test_another_interval_groups_all_anew(stored, make_sequence):
-    """And says whether it was another."""
+def test_another_interval_groups_all_sequences_again(stored, make_sequence):
+    """`set_independence` returns whether the interval changed."""
     commit(stored, make_sequence, 0, 25, 50)
     counts = []
     for interval in (30, 10, 0, 30):
@@ -163,7 +163,7 @@ def test_another_interval_groups_all_anew(stored, make_sequence):
 
 
 def test_a_wrong_end_joins_no_months(stored, make_sequence):
-    """A clock that jumped within a burst counts as one interval at most."""
+    """A sequence counts as one interval long at most, because a clock may jump within a burst."""
     commit(stored, make_sequence, 0, 100)
     with stored.database.writing() as connection:
         connection.execute(update(sequences).where(sequences.c.id == "s0").values(ended_at=NOW + timedelta(days=900)))
@@ -172,7 +172,7 @@ def test_a_wrong_end_joins_no_months(stored, make_sequence):
 
 
 def test_each_sequence_finds_its_event(stored, make_sequence):
-    """Also when the event began long before the sequences that are asked for."""
+    """Also if the event began long before the given sequences."""
     commit(stored, make_sequence, *range(0, 200, 20))
     commit(stored, make_sequence, 95, positive=False)
     with stored.database.reading() as connection:
@@ -182,7 +182,7 @@ def test_each_sequence_finds_its_event(stored, make_sequence):
 
 
 def test_sequences_that_lie_years_apart_find_theirs(stored, make_sequence):
-    """In whatever order they are asked for."""
+    """In any order of the given sequences."""
     year = 365 * 24 * 60
     commit(stored, make_sequence, 0, 20, year, year + 20, year + 40)
     with stored.database.reading() as connection:
@@ -193,8 +193,8 @@ def test_sequences_that_lie_years_apart_find_theirs(stored, make_sequence):
 
 
 @pytest.mark.heavy
-def test_two_collectors_at_once_miss_none_of_each_others(postgresql, tmp_path, make_sequence):
-    """Sequences of one trap through two collectors: one event, whoever commits first."""
+def test_two_collectors_at_once_make_one_event(postgresql, tmp_path, make_sequence):
+    """Sequences of one trap come through two collectors; it does not matter which commits first."""
     url = postgresql.new_catalogue()
 
     def collect(numbers: range) -> None:

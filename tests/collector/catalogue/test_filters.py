@@ -1,4 +1,4 @@
-"""The gallery's filters: each gives exactly what it names, in the order of time, without reading the catalogue."""
+"""The gallery's filters give exactly the matching sequences, in the order of time, without scanning the catalogue."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -28,7 +28,7 @@ FILTERS = st.builds(
 
 @pytest.fixture
 def catalogue(stored, make_sequence):
-    """Sixty sequences of two traps over five nights, of every score and opinion."""
+    """Sixty sequences of two traps over five nights, with all kinds of scores and answers."""
     for n in range(60):
         score, positive = SCORES[n % len(SCORES)], SCORES[n % len(SCORES)] >= 0.5
         sequence = make_sequence(
@@ -43,7 +43,7 @@ def catalogue(stored, make_sequence):
 
 
 def passes(row, filters: Filters) -> bool:
-    """What the filters' names say, without SQL."""
+    """The same filters in Python, without SQL."""
     night = (row.started_at - timedelta(hours=12)).date()
     states = {
         "": True,
@@ -66,8 +66,8 @@ def passes(row, filters: Filters) -> bool:
 @given(filters=FILTERS)
 @example(Filters(state="doubtful", min_score=0.4, label="snow_leopard"))
 @example(Filters(min_score=0.999))
-def test_filters_show_what_they_name(catalogue, filters):
-    """Any filters together: the very sequences that pass each of them, newest first, none twice."""
+def test_filters_give_exactly_the_matching_sequences(catalogue, filters):
+    """Any filters together: the sequences that pass all of them, newest first, none twice."""
     with catalogue.database.reading() as connection:
         every = connection.execute(select(sequences).order_by(*gallery.ORDER)).all()
         page = gallery.page(connection, filters, UTC)
@@ -112,7 +112,7 @@ def test_every_walk_follows_its_index_in_the_order_of_time(on_sqlite, filters, i
 
 @pytest.mark.parametrize("score", [0.0, 0.05, 0.3, 0.35, 0.55, 0.7, 0.95, 0.9999, 1.0])
 def test_bands_of_python_and_sql_agree(on_sqlite, score):
-    """The band that the database works out is the one that the filters ask for."""
+    """The database computes the same band as the filters."""
     columns = {column.name: "x" for column in sequences.c if not column.computed and not column.nullable}
     numbers = dict.fromkeys(
         ("frames", "frames_stored", "frames_scored", "best_frame", "bundle_version", "clock_shift_s"), 1

@@ -1,4 +1,4 @@
-"""What of a trap needs attention."""
+"""What needs attention at a trap."""
 
 import pytest
 
@@ -20,5 +20,5 @@ from uncia_collector.catalogue.needs import is_low
     ],
 )
 def test_battery_is_low_by_its_kind(battery_v, low):
-    """12 V, 6 V and one lithium cell are told apart by the voltage; what is not known is not low."""
+    """The voltage shows whether it is 12 V, 6 V or one lithium cell; an unknown voltage is not low."""
     assert is_low(battery_v) == low

@@ -1,4 +1,4 @@
-"""When a trap counts as overdue: by its own rhythm, planned sleeps apart."""
+"""When a trap is overdue: by its own usual silences, planned sleeps counted apart."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -20,13 +20,13 @@ def test_rhythm_is_learned_from_the_traps_own_silences():
 
 
 def test_new_trap_has_a_day_and_two_hours():
-    """#2: with few silences known nothing is learned yet."""
+    """#2: with few known silences, 26 hours are usual."""
     assert limit_s([60.0] * 4) == FIRST_LIMIT_S
 
 
 @pytest.fixture
 def nightly(stored):
-    """A trap that is heard every ten minutes by night and sleeps by day, for a week; when it last fell asleep."""
+    """A trap that sends every ten minutes by night and sleeps by day, for a week; gives its last sleep's beginning."""
     for night in range(7):
         awake = NOON + timedelta(days=night, hours=6)
         for contact in range(72):
@@ -38,7 +38,7 @@ def nightly(stored):
 
 @pytest.mark.parametrize(("hours", "overdue"), [(11, False), (30, True)], ids=["as every day", "overslept"])
 def test_planned_sleep_is_a_silence_of_its_own(nightly, hours, overdue):
-    """#3: twelve hours of silence are usual where it says that it sleeps, though sixty others lasted ten minutes."""
+    """#3: twelve hours are usual during an announced sleep, although sixty other silences lasted ten minutes."""
     stored, asleep = nightly
     with stored.database.reading() as connection:
         row = connection.execute(select(traps)).one()
@@ -47,8 +47,8 @@ def test_planned_sleep_is_a_silence_of_its_own(nightly, hours, overdue):
     assert (len(row.gaps_s.split(",")), len(row.sleeps_s.split(","))) == (60, 6)
 
 
-def test_trap_that_falls_silent_without_a_word_is_overdue_soon(nightly):
-    """#3: the same trap, awake: an hour is long for it, whatever its sleeps are."""
+def test_a_trap_silent_without_announcement_is_overdue_soon(nightly):
+    """#3: for the same trap awake, an hour is unusual, whatever its sleeps are."""
     stored, asleep = nightly
     stored.commit(RawMessage(AVAILABILITY, b"online"), now=asleep + timedelta(hours=12))
     with stored.database.reading() as connection:
@@ -58,7 +58,7 @@ def test_trap_that_falls_silent_without_a_word_is_overdue_soon(nightly):
 
 
 def pass_state(every_s: float | None) -> RawMessage:
-    """A state as a pass leaves it; its clock is a year behind."""
+    """A state from the end of a pass; the trap's clock is a year behind."""
     sent_at = NOON - timedelta(days=365)
     state = TrapState(
         trap="ridge", bundle=BundleIdentity("b", 1, "0" * 64), runtime="r", delegate="d", software="s", boot_id="x",
@@ -75,7 +75,7 @@ def pass_state(every_s: float | None) -> RawMessage:
     ids=["one missed", "two missed", "often", "often, gone", "no plan told", "no plan told, gone"],
 )
 def test_trap_of_single_passes_is_overdue_by_its_own_plan(stored, every_h, silent_h, overdue):
-    """#4: from the first pass on, without five silences to learn from, and whatever its clock says."""
+    """#4: from the first pass on, without five known silences, and with any clock."""
     stored.commit(
         pass_state(None if every_h is None else 3600 * every_h), RawMessage(AVAILABILITY, b"sleeping"), now=NOON
     )

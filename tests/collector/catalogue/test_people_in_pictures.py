@@ -1,4 +1,4 @@
-"""Pictures that show people: grey to viewers, left out of exports, deleted after a time."""
+"""Pictures that show people are grey for viewers, left out of exports, and deleted after a time."""
 
 import io
 import zipfile
@@ -26,7 +26,7 @@ NAMES = human_names(shipped_checklist())
 
 @pytest.fixture
 def four(stored, make_sequence, tmp_path):
-    """What the model calls a person; what a person said; what it calls one and somebody rejected; an animal."""
+    """Four sequences: a person by the model; a person by an answer; a person by the model, rejected; an animal."""
     preview = Preview(0, 64, 48, jpeg(9))
     table = tmp_path / "deployments.csv"
     table.write_text("deploymentID,latitude,longitude,deploymentStart,cameraID\nd1,36.9,73.0,2026-01-01,ridge\n")
@@ -41,7 +41,7 @@ def four(stored, make_sequence, tmp_path):
 
 
 def test_a_viewer_gets_grey_and_a_reviewer_the_picture(four) -> None:
-    """Picture, thumbnail and card; by the model's word and by a person's in any language, unless it was rejected."""
+    """Picture, thumbnail and card; by the model's label or an answer in any language, unless it was rejected."""
     app = make_app(CollectorSettings(data=str(four.root)), four.database)
     seen = {}
     for role in ("viewer", "reviewer"):
@@ -59,7 +59,7 @@ def test_a_viewer_gets_grey_and_a_reviewer_the_picture(four) -> None:
 
 @pytest.mark.parametrize(("words", "shown"), [([], {"2", "3"}), (["--people"], {"0", "1", "2", "3"})])
 def test_exports_leave_pictures_of_people_out_unless_asked(four, tmp_path, capsys, words, shown) -> None:
-    """Of Camtrap DP's pictures and media, and of every table that names files; said in a line."""
+    """From Camtrap DP's pictures and media, and from every table with files; one line says so."""
     catalogue = ["--database", four.database.engine.url.render_as_string(False), "--data", str(four.root), *words]
     assert main(["export", "camtrap-dp", "--pictures", "--out", str(tmp_path / "s.zip"), *catalogue]) == 0
     assert ("pictures that show people, unless they are asked for: 4 (ridge 4)" in capsys.readouterr().err) is not words
@@ -71,8 +71,8 @@ def test_exports_leave_pictures_of_people_out_unless_asked(four, tmp_path, capsy
         assert {number for number in "0123" if f"/{number}.000.jpg" in text} == shown
 
 
-def test_they_are_deleted_after_the_stated_time(four) -> None:
-    """Files, what was drawn from them, and the preview in the record; the rest stays."""
+def test_pictures_of_people_are_deleted_after_the_configured_time(four) -> None:
+    """Files, files made from them, and the preview in the record; everything else stays."""
     thumbnail = next(four.root.glob("frames/ridge/*/0.000.jpg"))
     drawn = four.root / str(thumbnail.relative_to(four.root)).replace("frames/", "thumbnails/")
     drawn.parent.mkdir(parents=True)
@@ -90,14 +90,14 @@ def test_they_are_deleted_after_the_stated_time(four) -> None:
 
 
 def test_an_erased_sequence_is_complete_to_its_trap(four, make_sequence) -> None:
-    """The same record again is answered: nothing is missing."""
+    """The same record again gets a receipt in which nothing is missing."""
     erase(four.database, four.root, NAMES, NOW + timedelta(seconds=1))
     again = make_sequence(id="0", label="person", pictures=[jpeg(0), jpeg(1)])
     assert four.commit(again.record_message())["ridge", "0"].complete
 
 
 def test_a_preview_whose_pictures_never_came_is_deleted(stored, make_sequence) -> None:
-    """A trap out of budget sends the record alone."""
+    """A trap that has used up its budget sends only the record."""
     one = make_sequence(id="0", label="person", pictures=[jpeg(0)], preview=Preview(0, 64, 48, jpeg(9)))
     stored.commit(one.record_message(), now=NOW)
     assert erase(stored.database, stored.root, NAMES, NOW + timedelta(seconds=1)) == 1

@@ -1,4 +1,4 @@
-"""Honest recall: exact intervals, and no claim from a small sample."""
+"""The miss rate: exact intervals, and no rate from a small sample."""
 
 from datetime import UTC, datetime
 
@@ -18,21 +18,21 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 1), (0, 30), (1, 30), (7, 31), (30, 30), (5, 4000), (1999, 4000)])
 def test_interval_is_that_of_clopper_and_pearson(hits, n):
-    """Scipy's exact binomial interval, which the collector does without."""
+    """It equals scipy's exact binomial interval (the collector does not use scipy)."""
     stats = pytest.importorskip("scipy.stats")
     exact = stats.binomtest(hits, n).proportion_ci(0.95, method="exact")
 
     assert interval(hits, n) == pytest.approx((exact.low, exact.high), abs=1e-6)
 
 
-def test_nothing_reviewed_says_nothing():
-    """Without a sample everything is possible."""
+def test_the_interval_of_no_sample_is_everything():
+    """From 0 to 1."""
     assert interval(0, 0) == (0.0, 1.0)
 
 
 @pytest.fixture
 def audited(stored, make_sequence, tmp_path):
-    """Audits of three traps: two at one site (one of them moved there), one that nobody placed."""
+    """Audits of three traps: two at one site (one was moved there), one without a deployment."""
     table = tmp_path / "deployments.csv"
     table.write_text(
         "deploymentID,locationID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\n"
@@ -50,7 +50,7 @@ def audited(stored, make_sequence, tmp_path):
 
 
 def test_missed_animals_are_counted_per_site(audited):
-    """An audit that a person confirms is a miss; one nobody looked at waits; a site is where the traps stood then."""
+    """A confirmed audit is a miss, an unreviewed one waits; the site is where the trap stood at that time."""
     with audited.database.reading() as connection:
         rates = miss_rates(connection)
 
@@ -59,8 +59,8 @@ def test_missed_animals_are_counted_per_site(audited):
     ]  # fmt: skip
 
 
-def test_a_new_model_has_yet_to_show_what_it_misses(audited, make_sequence):
-    """What version 1 missed is told of version 1; the newest version stands first."""
+def test_each_bundle_version_has_its_own_miss_rate(audited, make_sequence):
+    """Version 1's misses count for version 1 only; the newest version comes first."""
     newer = BundleIdentity("starter", 2, "1" * 64)
     audited.commit(make_sequence(id="b", score=0.1, positive=False, audit=True, bundle=newer).record_message())
     with audited.database.reading() as connection:
@@ -70,7 +70,7 @@ def test_a_new_model_has_yet_to_show_what_it_misses(audited, make_sequence):
 
 
 @pytest.mark.parametrize(("reviewed", "claim"), [(29, "too few reviewed (29 of at least 30)"), (30, " % (bet")])
-def test_page_claims_nothing_from_a_small_sample(stored, make_sequence, reviewed, claim):
+def test_the_page_shows_no_rate_from_a_small_sample(stored, make_sequence, reviewed, claim):
     """Thirty reviewed audits give a rate with its exact interval; twenty-nine give a sentence."""
     for number in range(30):
         stored.commit(make_sequence(id=f"a{number}", score=0.1, positive=False, audit=True).record_message())
@@ -86,7 +86,7 @@ def test_page_claims_nothing_from_a_small_sample(stored, make_sequence, reviewed
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 40_000), (3, 40_000), (9_000, 40_000), (39_999, 40_000), (40_000, 40_000)])
 def test_intervals_of_years_of_audits_are_exact_as_well(hits, n):
-    """As scipy's beta distribution gives them; only terms that count are added up."""
+    """They equal those of scipy's beta distribution, although only significant terms are summed."""
     from scipy.stats import beta
 
     low = 0.0 if hits == 0 else beta.ppf(0.025, hits, n - hits + 1)

@@ -1,4 +1,4 @@
-"""Opinions: written down, replaced, taken back."""
+"""Answers: stored, replaced, taken back."""
 
 from datetime import UTC, datetime
 
@@ -23,14 +23,14 @@ KEY = ("ridge", "000001")
 
 
 def state(stored) -> tuple:
-    """What stands of the sequence."""
+    """The sequence's review state."""
     with stored.database.reading() as connection:
         row = gallery.sequence(connection, KEY)
     return row.review, row.review_label
 
 
-def test_newest_opinion_stands(stored, sent):
-    """A second look replaces the first, which is kept."""
+def test_the_newest_answer_stands(stored, sent):
+    """A second answer replaces the first, which is kept."""
     stored.commit(sent.record_message())
     review(stored.database, KEY, "confirmed", "anara", NOW)
     review(stored.database, KEY, "relabelled", "bek", NOW, "lynx")
@@ -39,15 +39,15 @@ def test_newest_opinion_stands(stored, sent):
 
 
 def test_the_models_own_label_confirms(stored, sent):
-    """Who writes the animal's name instead of pressing Yes has made a sighting like any other."""
+    """Writing the animal's name has the same effect as pressing Yes."""
     stored.commit(sent.record_message())
     review(stored.database, KEY, "relabelled", "anara", NOW, "snow_leopard")
 
     assert state(stored) == ("confirmed", None)
 
 
-def test_undo_takes_back_ones_own_newest(stored, sent):
-    """Undo brings back what stood before, and leaves other people's opinions alone."""
+def test_undo_takes_back_the_reviewers_newest_answer(stored, sent):
+    """The answer before it stands again; other people's answers do not change."""
     stored.commit(sent.record_message())
     review(stored.database, KEY, "confirmed", "anara", NOW)
     review(stored.database, KEY, "rejected", "bek", NOW)
@@ -66,8 +66,8 @@ def test_undo_takes_back_ones_own_newest(stored, sent):
     ],
     ids=["verdict", "formula as label", "no label", "no such sequence"],
 )
-def test_impossible_opinion_is_refused(stored, sent, key, verdict, label):
-    """And nothing is written."""
+def test_an_invalid_answer_is_refused(stored, sent, key, verdict, label):
+    """Nothing is stored."""
     stored.commit(sent.record_message())
     with pytest.raises(DataError):
         review(stored.database, key, verdict, "anara", NOW, label)
@@ -77,7 +77,7 @@ def test_impossible_opinion_is_refused(stored, sent, key, verdict, label):
 
 @pytest.mark.parametrize("name", ["Snow leopard", "Panthera uncia", "снежный барс", "snow_leopard "], ids=str)
 def test_the_animal_by_any_of_its_names_confirms(stored, sent, name):
-    """It once taught the next model a negative."""
+    """Once such an answer became a negative example for the next model."""
     stored.commit(sent.record_message())
     review(stored.database, KEY, "relabelled", "anara", NOW, name)
 
@@ -85,14 +85,14 @@ def test_the_animal_by_any_of_its_names_confirms(stored, sent, name):
 
 
 def told(stored) -> list[tuple]:
-    """(answer, taxon, said, count, whether it was taken back) of all that was said, in its order."""
+    """(answer, taxon, said, count, undone) of all observations, oldest first."""
     with stored.database.reading() as connection:
         rows = observations_of(connection, [KEY])[KEY]
     return [(row.answer, row.taxon, row.said, row.count, row.undone) for row in rows]
 
 
 def test_several_observations_in_one_answer_stand_and_go_together(stored, sent):
-    """A leopard and what it hunts; undo takes the whole answer back, history is kept."""
+    """A leopard and its prey; undo takes the whole answer back, and the rows stay."""
     stored.commit(sent.record_message())
     review(stored.database, KEY, "relabelled", "anara", NOW, "Fox ")
     give_answer(stored.database, KEY, [Observation("Snow leopard", 1), Observation("ibex", 5)], "anara", NOW)
@@ -105,8 +105,8 @@ def test_several_observations_in_one_answer_stand_and_go_together(stored, sent):
     ]  # fmt: skip
 
 
-def test_nobody_is_overwritten_unseen(stored, sent):
-    """Who saw no answer, or another than now stands, is told; nothing is stored, and the second time it is."""
+def test_an_answer_that_the_reviewer_did_not_see_is_not_replaced(stored, sent):
+    """If another answer stands than the one on the page, an error is raised; the second attempt is stored."""
     stored.commit(sent.record_message())
     first = give_answer(stored.database, KEY, [Observation("wolf")], "anara", NOW, seen=0)
     with pytest.raises(AnsweredMeanwhileError, match="anara has answered since") as caught:
@@ -117,8 +117,8 @@ def test_nobody_is_overwritten_unseen(stored, sent):
     assert state(stored) == ("relabelled", "fox") and len(told(stored)) == 2
 
 
-def test_ones_own_answer_is_no_surprise(stored, sent):
-    """From a page that was opened before it."""
+def test_the_reviewers_own_newer_answer_can_be_replaced(stored, sent):
+    """From a page that was opened before that answer."""
     stored.commit(sent.record_message())
     for name in ("wolf", "fox"):
         give_answer(stored.database, KEY, [Observation(name)], "anara", NOW, seen=0)
@@ -126,8 +126,8 @@ def test_ones_own_answer_is_no_surprise(stored, sent):
     assert state(stored) == ("relabelled", "fox")
 
 
-def test_what_was_taken_back_meanwhile_is_told(stored, sent):
-    """The answer that one saw stands no longer."""
+def test_an_answer_taken_back_meanwhile_is_reported(stored, sent):
+    """The answer on the page stands no longer."""
     stored.commit(sent.record_message())
     seen = give_answer(stored.database, KEY, [Observation("wolf")], "anara", NOW, seen=0)
     undo(stored.database, "anara")
@@ -135,8 +135,8 @@ def test_what_was_taken_back_meanwhile_is_told(stored, sent):
         give_answer(stored.database, KEY, [Observation("fox")], "bek", NOW, seen=seen)
 
 
-def test_a_list_that_learns_a_name_finds_it_in_what_was_said(stored, sent):
-    """Free text becomes the taxon, the animal's own name a confirmation; what people wrote stays."""
+def test_a_name_that_is_added_to_the_list_changes_earlier_answers(stored, sent):
+    """Free text becomes the taxon, and the animal's own name a confirmation; the written words stay."""
     stored.commit(sent.record_message())
     for name in ("Wawa", "Ghost"):
         review(stored.database, KEY, "relabelled", "anara", NOW, name)
@@ -153,8 +153,8 @@ def test_a_list_that_learns_a_name_finds_it_in_what_was_said(stored, sent):
         assert standing_of(connection, KEY)[0].taxon == "snow_leopard"
 
 
-def test_a_bundles_own_word_names_the_sequence(stored, make_sequence):
-    """`review_label` is the bundle's label of the taxon, so that a sighting that was renamed stays one."""
+def test_the_bundles_own_label_is_used_for_a_taxon(stored, make_sequence):
+    """`review_label` is the bundle's label of the taxon, so that a renamed sighting stays a sighting."""
     stored.commit(make_sequence(probabilities={"snow_leopard": 0.6, "red_fox": 0.3}).record_message())
     review(stored.database, KEY, "relabelled", "anara", NOW, "Fox")
 

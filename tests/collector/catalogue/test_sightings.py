@@ -1,4 +1,4 @@
-"""Sightings by hour, week and trap: what the database counts is what counting one by one gives."""
+"""Sightings by hour, week and trap: the counts equal those of counting one by one."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ ZONES = ["UTC", "Asia/Kathmandu", "Europe/Berlin", "Australia/Lord_Howe", "Ameri
 
 
 def fill(stored, sent, times: list[datetime]) -> None:
-    """One positive sequence at each time, of two traps in turn."""
+    """Store one positive sequence at each time, of two traps in turn."""
     stored.commit(sent.record_message())
     with stored.database.writing() as connection:
         kept = [column for column in sequences.c if not column.computed]
@@ -32,8 +32,8 @@ def fill(stored, sent, times: list[datetime]) -> None:
 
 
 @pytest.mark.parametrize("name", ZONES)
-def test_database_counts_what_a_clock_on_the_wall_says(stored, sent, name):
-    """In zones with half hours and with summer time: each sighting in its local hour and week."""
+def test_sightings_count_in_their_local_hour_and_week(stored, sent, name):
+    """In zones with half hours and with summer time."""
     zone = ZoneInfo(name)
     times = [SINCE + timedelta(minutes=37 * n, microseconds=n) for n in range(2000)]
     times += [datetime(2026, 3, 29, 0, 59, 59, tzinfo=UTC) + timedelta(seconds=n) for n in range(3)]
@@ -54,7 +54,7 @@ def test_database_counts_what_a_clock_on_the_wall_says(stored, sent, name):
 
 
 def test_one_trap_is_counted_alone(stored, sent):
-    """And nothing before the moment asked for."""
+    """Sightings before `since` are not counted."""
     fill(stored, sent, [SINCE + timedelta(hours=n) for n in range(-5, 5)])
     with stored.database.reading() as connection:
         found = count_sightings(connection, SINCE, UTC, "trap1", SINCE + timedelta(days=1))
@@ -62,7 +62,7 @@ def test_one_trap_is_counted_alone(stored, sent):
     assert (sum(found.by_hour), dict(found.by_trap)) == (3, {"trap1": 3})
 
 
-def test_only_what_nobody_rejected_is_a_sighting(stored, make_sequence):
+def test_a_sighting_is_positive_and_not_rejected(stored, make_sequence):
     """Positive and open or confirmed; a confirmed audit counts, a relabelled sequence does not."""
     now = datetime(2026, 11, 23, 6, tzinfo=UTC)
     for number, verdict in enumerate(("", "confirmed", "rejected", "relabelled")):
@@ -82,7 +82,7 @@ def test_only_what_nobody_rejected_is_a_sighting(stored, make_sequence):
 
 @pytest.mark.heavy
 def test_no_limit_cuts_the_counts(on_sqlite, sent):
-    """More than two hundred thousand sightings (where counting once stopped, silently) are all counted."""
+    """More than 200,000 sightings are all counted (an earlier limit of that number cut them silently)."""
     fill(on_sqlite, sent, [SINCE])
     names = [column.name for column in events.c]
     copied = ", ".join("'c' || i" if name == "first" else name for name in names)

@@ -1,1 +1,1 @@
-"""Who did what at the station, for its administrators."""
+"""The access log, and the protection of pictures that show people."""

@@ -1,6 +1,7 @@
 """The access log: logins, refusals, users, exact exports and maps, with name, address and time.
 
-Decides what is kept: the newest of each of two kinds, so that a stranger's refused logins push out nobody else's.
+The newest `KEPT` entries are kept, and apart from them the newest `KEPT_REFUSED` refused logins, so that many refused
+logins of a stranger do not push out other entries.
 """
 
 from datetime import datetime
@@ -18,7 +19,7 @@ _REFUSED = accesses.c.what == "refused"
 
 
 def record(database: Database, what: What, name: str, address: str, now: datetime, detail: str = "") -> None:
-    """Add an entry; delete the oldest of its kind beyond the number that is kept."""
+    """Add an entry; delete the oldest entries beyond the numbers that are kept."""
     row = {"at": now, "name": name[:64], "address": address[:64], "what": what, "detail": detail[:200]}
     with database.writing() as connection:
         connection.execute(insert(accesses), [row])
@@ -27,13 +28,13 @@ def record(database: Database, what: What, name: str, address: str, now: datetim
 
 
 def newest(database: Database, count: int) -> list[Any]:
-    """The newest entries first."""
+    """The newest `count` entries, newest first."""
     with database.reading() as connection:
         return list(connection.execute(select(accesses).order_by(accesses.c.key.desc()).limit(count)))
 
 
 def is_known(database: Database, name: str, address: str) -> bool:
-    """Whether somebody logged in under this name from this address before."""
+    """Whether there is a login with this name from this address."""
     this = accesses.c.what == "login", accesses.c.name == name, accesses.c.address == address
     with database.reading() as connection:
         return connection.execute(select(accesses.c.key).where(*this).limit(1)).first() is not None

@@ -1,7 +1,7 @@
-"""Pictures that show people: whom they are shown to, and when they are deleted.
+"""Pictures that show people: finds them, so that they are hidden from viewers, and deletes them after a time.
 
-Decides which: of a sequence that is called by a name of kind `human` in the checklist, by the model unless somebody
-rejected it, or by anybody's answer that was not taken back.
+A sequence shows people if a name of kind `human` in the checklist is its label (unless it was rejected), or is in an
+answer that was not taken back.
 """
 
 from collections.abc import Collection, Iterable
@@ -18,9 +18,9 @@ from uncia_collector.observations.checklist import Checklist, comparable
 from uncia_contract.messages.records import SequenceRecord, decode, encode
 
 ERASED = "erased"
-DRAWN = ("thumbnails", "cards", "activations")  # folders of what is drawn from frames
+DRAWN = ("thumbnails", "cards", "activations")  # folders of files that are made from frames
 _AT_ONCE = 100
-_HELD = ("stored", "missing")  # of a missing frame the record may hold a preview; what came of it would be deleted too
+_HELD = ("stored", "missing")  # a missing frame too: its record may hold a preview
 
 
 def human_names(checklist: Checklist) -> frozenset[str]:
@@ -29,14 +29,14 @@ def human_names(checklist: Checklist) -> frozenset[str]:
 
 
 def shows_people(row: Any, said: Iterable[Any], names: Collection[str]) -> bool:
-    """Whether a sequence (`review`, `label`, `review_label`) of which this was said shows people."""
+    """Whether a sequence shows people: a row with `review`, `label`, `review_label`, and its observations `said`."""
     called = [] if row.review == "rejected" else [row.review_label or row.label]
     called += [name for one in said for name in (one.taxon, one.said) if name]
     return any(comparable(name) in names for name in called)
 
 
 def is_hidden(connection: Connection, trap: str, sequence: str, names: Collection[str]) -> bool:
-    """Whether a sequence shows people."""
+    """Whether a sequence of the catalogue shows people, so that its pictures are hidden from viewers."""
     this = sequences.c.trap == trap, sequences.c.id == sequence
     row = connection.execute(select(sequences.c.review, sequences.c.label, sequences.c.review_label).where(*this))
     said = select(observations.c.taxon, observations.c.said).where(
@@ -47,7 +47,7 @@ def is_hidden(connection: Connection, trap: str, sequence: str, names: Collectio
 
 
 def erase(database: Database, root: Path, names: Collection[str], before: datetime) -> int:
-    """Delete the pictures of people that came before a time, and what was drawn from them; of how many sequences."""
+    """Delete pictures of people that came before a time, and files made from them; return the number of sequences."""
     count = 0
     while True:
         with database.writing() as connection:

@@ -1,1 +1,1 @@
-"""Clocks that went wrong: the one place where a sequence's time is corrected."""
+"""Correction of sequences' times where a trap's clock was wrong."""

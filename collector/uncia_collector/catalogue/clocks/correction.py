@@ -1,14 +1,14 @@
-"""Corrects the times of a deployment whose clock was wrong.
+"""Corrects the times of a deployment's sequences when its clock was wrong.
 
 Decides which sequences a correction moves, and by how much:
-#1 The record of a trap is never changed; `clock_shift_s` of a sequence says how far its times lie from those.
-#2 A sequence belongs to the deployment of its trap in whose time its corrected time lies, and which had begun when it
-came; to the latest-begun where there are several, of a hub's camera to its own before the hub's. One that belongs to
-none keeps the trap's time.
-#3 The difference replaces an earlier one, so that saying the same twice changes nothing; 0 takes it back.
-#4 What comes later from the trap is corrected as it is stored.
-#5 An imported sequence belongs to the deployment that its survey names, whatever its time; `clock_shift_s` says how far
-its times lie from the survey's, which stay in its record.
+#1 A trap's record never changes. `clock_shift_s` of a sequence is the difference of its times from the record's.
+#2 A sequence belongs to the deployment of its trap that holds its corrected time and had begun when the sequence
+arrived. Of several, the one that began last counts; a camera's own deployment precedes its hub's. A sequence without a
+deployment keeps the trap's times.
+#3 A new difference replaces the earlier one. So the same difference again changes nothing, and 0 takes it back.
+#4 Sequences that arrive later are corrected when they are stored.
+#5 An imported sequence belongs to the deployment that its survey names, whatever its time; `clock_shift_s` is the
+difference from the survey's times, which stay in its record.
 """
 
 import re
@@ -33,7 +33,7 @@ MOST = timedelta(days=100 * 366)
 
 @dataclass(frozen=True)
 class Corrected:
-    """What a correction did: sequences of the deployment, and those of its trap whose time it changed."""
+    """The result of a correction: how many sequences belong to the deployment, and how many were moved now."""
 
     shift: timedelta
     belong: int
@@ -41,15 +41,15 @@ class Corrected:
 
     @property
     def summary(self) -> str:
-        """In one line."""
+        """The result as one line."""
         return f"clock corrected by {words_of(self.shift)}; {self.belong} sequences, {self.moved} of them moved now"
 
 
 def difference(text: str) -> timedelta:
-    """A difference such as `+2h`, `-1d3h30m`, `45s` or `0s`.
+    """Read a difference such as `+2h`, `-1d3h30m`, `45s` or `0s`.
 
     Raises:
-        DataError: it is none.
+        DataError: the text is not a difference, or it is more than a hundred years.
     """
     match = _DIFFERENCE.fullmatch(text.replace(" ", ""))
     if match is None:
@@ -63,7 +63,7 @@ def difference(text: str) -> timedelta:
 
 
 def words_of(shift: timedelta) -> str:
-    """A difference as `difference` reads it."""
+    """A difference as text, in the form that `difference` reads."""
     seconds = round(abs(shift.total_seconds()))
     parts = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60, seconds % 60
     text = "".join(f"{part}{name[0]}" for part, name in zip(parts, _PARTS, strict=True) if part)
@@ -71,10 +71,10 @@ def words_of(shift: timedelta) -> str:
 
 
 def shift_clock(database: Database, deployment: str, shift: timedelta) -> Corrected:
-    """Say that a deployment's clock was behind by `shift`.
+    """Correct a deployment whose clock was behind by `shift`.
 
     Raises:
-        DataError: no such deployment.
+        DataError: the deployment is unknown.
     """
     with database.writing() as connection:
         place = _deployment(connection, deployment)
@@ -86,10 +86,10 @@ def shift_clock(database: Database, deployment: str, shift: timedelta) -> Correc
 
 
 def shift_by_picture(database: Database, deployment: str, sequence: str, taken_at: datetime) -> Corrected:
-    """Say when one sequence of a deployment really began.
+    """Correct a deployment by the time at which one of its sequences really began.
 
     Raises:
-        DataError: no such deployment, no such sequence of its trap, or a time outside of the deployment.
+        DataError: the deployment is unknown, the sequence is not of its trap, or the time is outside the deployment.
     """
     with database.reading() as connection:
         place = _deployment(connection, deployment)
@@ -104,10 +104,10 @@ def shift_by_picture(database: Database, deployment: str, sequence: str, taken_a
 
 
 def own_deployment(connection: Connection, deployment: str) -> Any:
-    """The row of a deployment of the station's own.
+    """The row of a deployment that did not come with a survey.
 
     Raises:
-        DataError: there is none, or it came with a survey.
+        DataError: the deployment is unknown, or it came with a survey.
     """
     place = _deployment(connection, deployment)
     if place.origin:
@@ -125,7 +125,7 @@ def _deployment(connection: Connection, deployment: str) -> Any:
 
 
 class _OfSurvey(msgspec.Struct):
-    """What is read of an imported sequence's record (#5)."""
+    """The part of an imported sequence's record that is read here (#5)."""
 
     deployment: str
 
@@ -133,7 +133,7 @@ class _OfSurvey(msgspec.Struct):
 def correct_imported(
     connection: Connection, trap: str, deployment: str, shift_s: float, ids: Collection[str] | None = None
 ) -> tuple[int, int]:
-    """Give a deployment's imported sequences (or those of `ids`) its times (#5); how many belong, how many changed."""
+    """Correct a deployment's imported sequences, or those of `ids` (#5); return how many belong and how many moved."""
     belong = changed = 0
     for name in sorted({trap, _hub(trap)}):
         known = sequences.c.trap == name, sequences.c.origin != ""
@@ -152,14 +152,14 @@ def _of_survey(record: bytes) -> str:
 
 
 def correct(connection: Connection, trap: str, keys: Iterable[Key] | None = None) -> int:
-    """Give the sequences of a trap (or those of `keys`) the times that its deployments say; how many changed.
+    """Correct the sequences of a trap (or those of `keys`) by its deployments; return how many changed.
 
-    Of a hub's camera (`trap/camera`): those of its hub.
+    For a camera of a hub (`trap/camera`), all sequences of the hub are corrected.
     """
     trap = _hub(trap)
     places = _places(connection, trap)
     chosen = true() if keys is None else of_sequences(sequences.c.trap, sequences.c.id, keys)
-    if not any(place.clock_shift_s for place in places):  # as nearly always: only what was moved before
+    if not any(place.clock_shift_s for place in places):  # usual: only sequences moved before can change
         chosen = chosen & (sequences.c.clock_shift_s != 0)
     moves = []
     for row in connection.execute(_sequences_of(trap, chosen)).all():
@@ -171,7 +171,7 @@ def correct(connection: Connection, trap: str, keys: Iterable[Key] | None = None
 
 
 def correct_new(connection: Connection, keys: Sequence[Key]) -> None:
-    """Correct sequences that were just stored (#4), where their trap has a deployment whose clock is wrong."""
+    """Correct sequences that were just stored (#4), if their trap has a deployment with a wrong clock."""
     shifted = select(deployments.c.trap).distinct().where(deployments.c.clock_shift_s != 0, deployments.c.origin == "")
     wrong = {_hub(trap) for trap in connection.execute(shifted).scalars()}
     for trap in sorted({trap for trap, _ in keys} & wrong):
@@ -179,12 +179,12 @@ def correct_new(connection: Connection, keys: Sequence[Key]) -> None:
 
 
 def _hub(trap: str) -> str:
-    """The trap itself; of a hub's camera (`trap/camera`) the hub, by which its sequences are known."""
+    """The hub of a camera (`trap/camera`), which is the `trap` of its sequences; any other trap itself."""
     return trap.partition("/")[0]
 
 
 def _places(connection: Connection, trap: str) -> list[Any]:
-    """The deployments of a trap in the order of their starts, after them those of its cameras."""
+    """The deployments of a trap in the order of their starts, then those of its cameras in the same order."""
     own = deployments.c.trap == trap
     of_cameras = deployments.c.trap.startswith(f"{trap}/", autoescape=True)
     query = select(deployments).where(own | of_cameras, deployments.c.origin == "")
@@ -199,13 +199,13 @@ def _sequences_of(trap: str, chosen: ColumnElement[bool]) -> Any:
 
 
 def _original(row: Any) -> datetime:
-    """When the trap's own clock says that it began (#1)."""
+    """The start of a sequence by the trap's own clock (#1)."""
     started_at: datetime = row.started_at - timedelta(seconds=row.clock_shift_s)
     return started_at
 
 
 def _place_of(places: Sequence[Any], row: Any) -> Any | None:
-    """#2; the places come as from `_places`."""
+    """The deployment of a sequence (#2), None without one; `places` are in the order of `_places`."""
     told, names = _original(row), ("", row.camera)
     of_it = (place for place in reversed(places) if place.trap.partition("/")[2] in names)
     return next((place for place in of_it if _holds(place, told, row.received_at)), None)
@@ -214,7 +214,7 @@ def _place_of(places: Sequence[Any], row: Any) -> Any | None:
 def _holds(place: Any, told: datetime, received_at: datetime) -> bool:
     if received_at < place.started_at and place.clock_shift_s:
         return False
-    # In seconds since 1970: a wrong clock may be so wrong that its corrected time is no date.
+    # In seconds since 1970: with a very wrong clock, the corrected time may be outside the range of datetime.
     at = told.timestamp() + place.clock_shift_s
     return place.started_at.timestamp() <= at and (place.ended_at is None or at <= place.ended_at.timestamp())
 
@@ -252,7 +252,7 @@ def _move(connection: Connection, trap: str, moves: Sequence[tuple[Any, timedelt
 
 
 def _later(moment: datetime, by: timedelta) -> datetime:
-    """The moment moved; as it is where that leads out of what a date can be, for no message may stop the store."""
+    """The moment moved by `by`; unchanged if the result is outside datetime's range, so that the store never fails."""
     try:
         return moment + by
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Finds the events of sequences that a page shows or an export writes."""
+"""Finds the events of given sequences, and the sightings that came in a time."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -16,14 +16,14 @@ _COLUMNS = tuple(column for column in sequences.c if column.name != "record")
 
 
 def event_of(connection: Connection, rows: Sequence[Any]) -> dict[Key, Any]:
-    """The row of `events` that each of these sequences belongs to, by (trap, id); of several that of its main label."""
+    """The row of `events` of each of these sequences, by (trap, id); of several events the one of its main label."""
     return {key: next(iter(found.values())) for key, found in events_by_label(connection, rows).items()}
 
 
 def events_by_label(connection: Connection, rows: Sequence[Any]) -> dict[Key, dict[str, Any]]:
-    """The rows of `events` that each of these sequences belongs to, by (trap, id) and by what they show.
+    """The rows of `events` of each of these sequences, by (trap, id) and by label, the main label first.
 
-    The rows have the columns that `grouping.all_shown` reads, and `trap`.
+    The given rows need `trap` and the columns that `grouping.all_shown` reads.
     """
     found: dict[Key, dict[str, Any]] = {}
     for run in _runs(sorted(rows, key=lambda row: row.started_at)):
@@ -32,7 +32,7 @@ def events_by_label(connection: Connection, rows: Sequence[Any]) -> dict[Key, di
 
 
 def _runs(rows: Sequence[Any]) -> Iterator[list[Any]]:
-    """Rows that are near in time, so that none asks for the events of years."""
+    """Split rows (in order of time) into runs without long gaps, so that no run reads the events of years."""
     run: list[Any] = []
     for row in rows:
         if run and row.started_at - run[-1].started_at > NEAR:
@@ -60,7 +60,7 @@ def _of_run(connection: Connection, rows: Sequence[Any]) -> dict[Key, dict[str, 
 
 
 def sightings_between(connection: Connection, since: datetime, until: datetime) -> list[Any]:
-    """The sightings of traps whose first news came between: no sequence of theirs had come before."""
+    """The sightings of traps whose first sequence arrived after `since` and not after `until`."""
     traps_own = sequences.c.origin == "", sequences.c.received_at <= until
     came = connection.execute(select(*_COLUMNS).where(*traps_own, sequences.c.received_at > since)).all()
     each = (event for of_it in events_by_label(connection, came).values() for event in of_it.values())
@@ -69,7 +69,7 @@ def sightings_between(connection: Connection, since: datetime, until: datetime) 
 
 
 def _known(connection: Connection, event: Any, since: datetime) -> bool:
-    """Whether a sequence of the event had come by then."""
+    """Whether a sequence of the event had arrived by `since`."""
     there = sequences.c.trap == event.trap, sequences.c.started_at.between(event.started_at, event.ended_at)
     came = connection.execute(select(*_COLUMNS).where(*there, sequences.c.received_at <= since))
     kind = event.camera, event.label, event.sighting
@@ -89,5 +89,5 @@ def _last_before(kind: tuple[str, str, str, bool], moment: datetime) -> Select[A
 
 
 def called(label: str = "") -> ColumnElement[bool]:
-    """A condition on `events`: a sighting; where a label is given, an event of that label, sighting or not."""
+    """A condition on `events`: a sighting; with a label, an event of that label, sighting or not."""
     return events.c.label == label if label else events.c.sighting.is_(True)

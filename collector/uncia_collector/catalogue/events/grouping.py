@@ -1,13 +1,15 @@
 """Groups the sequences of one trap into events.
 
-Decides what an event and what a sighting is:
-#1 A sequence shows what people called it; else its label, where the trap found it positive; else nothing (`""`).
-#1a Where an answer names several taxa it shows each of them: one event, or part of one, for each.
-#2 It is a sighting where it stands as `open` or `confirmed`, or was renamed to another positive label of its bundle.
-#3 An event is a run of sequences of one trap (of a hub: of one camera) that show the same, each beginning less than the
-independence interval after the end of all before it. So an animal that sits before the trap for two hours is one
-sighting, and what the wind triggered in between does not join two visits.
-#4 What an imported survey called an event stays one; sequences of another uncia are grouped as the station's own.
+Decides what an event is and what a sighting is:
+#1 A sequence shows the label that people gave it; else its own label if it is positive; else nothing (`""`).
+#1a If an answer names several taxa, the sequence shows each of them and belongs to an event of each.
+#2 It is a sighting if its standing is `open` or `confirmed`, or if it was renamed to another positive label of its
+bundle.
+#3 An event is a run of sequences of one trap (of a hub: of one camera) that show the same; each begins less than the
+independence interval after the end of those before it. So an animal that sits before the trap for two hours is one
+sighting, and sequences that show nothing do not join two sightings.
+#4 An event of an imported survey stays as the survey names it; sequences imported from another uncia are grouped like
+the station's own.
 """
 
 from collections.abc import Iterable
@@ -20,19 +22,19 @@ INDEPENDENCE_MINUTES = 30
 
 @dataclass(frozen=True)
 class Shown:
-    """One sequence, what it shows (#1) and whether that is a sighting (#2)."""
+    """One sequence with the label that it shows (#1), and whether that is a sighting (#2)."""
 
     id: str
     started_at: datetime
     ended_at: datetime
     label: str
     sighting: bool
-    event: str = ""  # as an imported survey names it
+    event: str = ""  # the name of an imported survey's event
     camera: str = ""
 
 
 def shown(row: Any) -> Shown:
-    """What a row of the catalogue's sequences shows."""
+    """The main label that a row of `sequences` shows (#1, #2)."""
     renamed = row.standing == "relabelled" and row.called in (row.probabilities or ())
     sighting = row.standing in {"open", "confirmed"} or renamed
     label = row.called if sighting or row.standing == "relabelled" else ""
@@ -40,7 +42,7 @@ def shown(row: Any) -> Shown:
 
 
 def all_shown(row: Any) -> list[Shown]:
-    """Each label that a row shows (#1a), that of `shown` first."""
+    """All labels that a row shows (#1a), the one of `shown` first."""
     first, positive = shown(row), row.probabilities or ()
     return [first, *(replace(first, label=label, sighting=label in positive) for label in row.also_called)]
 
@@ -59,20 +61,20 @@ class Event:
 
 
 def events_of(rows: Iterable[Shown], interval: timedelta) -> list[Event]:
-    """The events of one trap's sequences, which come in the order of their starts."""
+    """The events of one trap's sequences, which must be in the order of their starts."""
     return join(((alone(row, interval), row.event) for row in rows), interval)
 
 
 def alone(row: Shown, interval: timedelta) -> Event:
-    """A sequence as an event of its own; its end counts for one interval at most, for a wrong clock joins no months."""
+    """The event of one sequence alone. It ends at most one interval after its start, because of wrong clocks."""
     end = min(max(row.started_at, row.ended_at), row.started_at + interval)
     return Event(row.label, row.sighting, row.id, row.started_at, end, camera=row.camera)
 
 
 def join(parts: Iterable[tuple[Event, str]], interval: timedelta) -> list[Event]:
-    """The events that these parts of events make (#3), which come in the order of (start, first sequence).
+    """Join parts of events, in the order of (start, first sequence), to events (#3).
 
-    With each comes the name that an imported survey gave its event (#4), else nothing.
+    Each part comes with the name of an imported survey's event (#4), else "".
     """
     found: list[Event] = []
     newest: dict[tuple[str, bool, str, str], Event] = {}

@@ -1,9 +1,10 @@
-"""Keeps the table of events true at every commit.
+"""Keeps the table of events correct at every commit.
 
-The database itself notes in `unsettled` whose sequences came, went, moved or were judged (triggers of revision 0011),
-whoever wrote them. `Database.writing` calls `settle` before each commit: #1 sequences that came join the events around
-them; #2 after any other change the sequences around each note are grouped anew, and no others. Traps are locked in
-order of their names, so that two collectors neither miss each other's sequences nor deadlock.
+Triggers (revision 0011) note in `unsettled` which sequences were added, removed, moved in time or reviewed, whatever
+program wrote them. `Database.writing` calls `settle` before each commit:
+#1 Added sequences join the events around them.
+#2 After any other change, the sequences around each note are grouped again, and no others.
+Traps are locked in the order of their names, so that two collectors see each other's sequences and cannot deadlock.
 """
 
 from collections.abc import Iterable, Iterator
@@ -40,13 +41,13 @@ Span = tuple[datetime, datetime]
 
 
 def independence(connection: Connection) -> timedelta:
-    """The independence interval that this catalogue's events were made with."""
+    """The independence interval with which this catalogue's events were made."""
     known = connection.execute(select(facts.c.value).where(facts.c.name == _INTERVAL)).scalar_one_or_none()
     return timedelta(minutes=INDEPENDENCE_MINUTES if known is None else int(known))
 
 
 def set_independence(connection: Connection, minutes: int) -> bool:
-    """Group all sequences by another interval; False where it is the one in force."""
+    """Set another interval and note all sequences for grouping; False if the interval is the same as before."""
     if independence(connection) == timedelta(minutes=minutes):
         return False
     connection.execute(upsert(connection, facts, {"name": _INTERVAL, "value": str(minutes)}, ["name"], ["value"]))
@@ -59,7 +60,7 @@ def set_independence(connection: Connection, minutes: int) -> bool:
 
 
 def settle(connection: Connection) -> None:
-    """Bring the events up to date with the sequences that this transaction wrote."""
+    """Update the events for the sequences that this transaction wrote."""
     traps = connection.execute(select(unsettled.c.trap).distinct().order_by(unsettled.c.trap)).scalars().all()
     if not traps:
         return
@@ -82,7 +83,7 @@ def settle(connection: Connection) -> None:
 
 
 def _came(connection: Connection, trap: str) -> list[Shown] | None:
-    """The sequences that came; None where others changed, they are many, or surveys' events may stand between."""
+    """The added sequences; None if there are other changes, too many sequences, or imported surveys."""
     notes = connection.execute(select(unsettled.c.sequence).where(unsettled.c.trap == trap).limit(_MOST_JOINED + 1))
     ids = [*notes.scalars()]
     if len(ids) > _MOST_JOINED or None in ids or connection.execute(select(surveys.c.name).limit(1)).first():
@@ -93,7 +94,7 @@ def _came(connection: Connection, trap: str) -> list[Shown] | None:
 
 
 def _join(connection: Connection, trap: str, spans: list[Span], came: list[Event], interval: timedelta) -> None:
-    """Join sequences that came within these spans to the events around them; pack only where a beginning changed."""
+    """Join added sequences within these spans to the events around them; pack only months whose starts changed."""
     for since, until in spans:
         start, end = _reached((since, until), interval)
         there = events.c.trap == trap, events.c.ended_at >= start, events.c.started_at <= end
@@ -118,7 +119,9 @@ def _begun(event: Event) -> tuple[datetime, str, bool]:
 
 
 def _reached(span: Span, interval: timedelta) -> Span:
-    """A sequence that began at its end may last an interval, and one that begins an interval later joins it."""
+    """The span in which events may touch sequences of `span`: an event of a sequence lasts at most one interval more,
+    and the next sequence may begin one interval after its end.
+    """
     return span[0] - interval, span[1] + 2 * interval
 
 
@@ -130,7 +133,7 @@ def _lock(connection: Connection, trap: str) -> None:
 
 
 def _merged(spans: Iterable[Span], interval: timedelta) -> Iterator[Span]:
-    """Spans that are nearer than the interval as one; they come in the order of their starts."""
+    """The spans (in the order of their starts), with those joined that are not more than `interval` apart."""
     merged: Span | None = None
     for since, until in spans:
         if merged is not None and since - merged[1] > interval:
@@ -142,7 +145,10 @@ def _merged(spans: Iterable[Span], interval: timedelta) -> Iterator[Span]:
 
 
 def _regroup(connection: Connection, trap: str, spans: list[Span], interval: timedelta) -> None:
-    """Make the events of these spans anew, none of which lies partly in one; a sequence may have moved between them."""
+    """Group the sequences of these spans again; no event may lie partly in a span.
+
+    All spans are emptied first, because a sequence may have moved from one to another.
+    """
     for since, until in spans:
         connection.execute(delete(events).where(events.c.trap == trap, events.c.started_at.between(since, until)))
     for since, until in spans:
@@ -152,7 +158,7 @@ def _regroup(connection: Connection, trap: str, spans: list[Span], interval: tim
 
 
 def _whole_events(connection: Connection, trap: str, span: Span) -> Span:
-    """The span, grown until no known event lies partly in it."""
+    """The span, extended until no known event lies partly in it."""
     query = select(func.min(events.c.started_at), func.max(events.c.ended_at)).where(events.c.trap == trap)
     while True:
         overlapping = query.where(events.c.ended_at >= span[0], events.c.started_at <= span[1])

@@ -1,7 +1,7 @@
-"""When events began, packed by month, so that years of them are counted at once.
+"""The starts of events, packed by month, so that events of years are counted fast.
 
-Decides the form: for each trap (of a hub: `trap/camera`), label and UTC month the beginnings as 64-bit microseconds
-since 1970, in order. What shows nothing is left out. `settling` packs the months that it touches; whoever counts reads
+For each trap (of a hub: `trap/camera`), label and UTC month, the starts are sorted 64-bit integers: microseconds since
+1970. Events that show nothing are left out. `settling` packs the months that it changes; counting functions read
 `starts`.
 """
 
@@ -20,16 +20,17 @@ _TICK = timedelta(microseconds=1)
 
 
 def micros(moment: datetime) -> int:
-    """Microseconds since 1970."""
+    """A moment as microseconds since 1970."""
     return (moment - _EPOCH) // _TICK
 
 
 def starts(
     connection: Connection, since: datetime, until: datetime, label: str = "", trap: str = ""
 ) -> dict[tuple[str, str], Starts]:
-    """The beginnings of sightings (of events called `label`, where one is given) in a time, by (trap, label).
+    """The sorted starts (int64 microseconds) of sightings from `since` to `until`, by (trap, label).
 
-    `trap` is one of them, or a hub with all its cameras.
+    With `label`, the starts of all events of that label, sighting or not. With `trap`, those of one trap, or of a hub
+    with all its cameras.
     """
     query = select(event_months.c.trap, event_months.c.label, event_months.c.starts)
     query = query.where(event_months.c.month.between(_month(since), _month(until)))
@@ -44,7 +45,7 @@ def starts(
 
 
 def pack(connection: Connection, trap: str, since: datetime, until: datetime) -> None:
-    """Pack a trap's events anew, of all months from one moment's to the other's."""
+    """Pack a trap's events again, for all months from that of `since` to that of `until`."""
     months = event_months.c.month.between(_month(since), _month(until))
     connection.execute(delete(event_months).where(_of(trap), months))
     first, end = _begins(since), _begins(_begins(until) + timedelta(days=32))
@@ -73,5 +74,5 @@ def _month(moment: datetime) -> str:
 
 
 def _begins(moment: datetime) -> datetime:
-    """The beginning of its month."""
+    """The beginning of a moment's month, in UTC."""
     return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

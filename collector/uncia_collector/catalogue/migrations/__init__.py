@@ -1,1 +1,1 @@
-"""Alembic's environment, packaged: `Database.migrate` runs it, no alembic.ini is needed."""
+"""The migrations of the catalogue; `Database.migrate` runs them with Alembic, without an alembic.ini."""

@@ -1,4 +1,4 @@
-"""Alembic runs this with the connection that `Database.migrate` hands over."""
+"""Alembic's environment: runs the migrations on the connection that `Database.migrate` passes."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""One module a revision, never changed once released."""
+"""The revisions of the catalogue, one module each; a released one never changes."""

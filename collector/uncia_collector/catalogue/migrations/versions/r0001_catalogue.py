@@ -1,4 +1,4 @@
-"""Sequences, frames, chunks under way, traps, quarantine and tallies."""
+"""The first tables: sequences, frames, chunks that wait, traps, quarantine and tallies."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Reviews, users and their logins, deployments, alerts."""
+"""Tables of reviews, users, their logins, deployments and alerts."""
 
 import sqlalchemy as sa
 from alembic import op

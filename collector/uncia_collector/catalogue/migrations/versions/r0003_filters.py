@@ -1,4 +1,4 @@
-"""Indexes for the gallery's rarer filters: audits, and sequences whose frames are under way."""
+"""Indexes for two filters of the gallery: audits, and incomplete sequences."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""What the gallery's filters ask for as generated columns, and an index for each walk (`catalogue.filters`)."""
+"""Generated columns for the gallery's filters, and an index for each walk (`catalogue.filters`)."""
 
 from alembic import op
 

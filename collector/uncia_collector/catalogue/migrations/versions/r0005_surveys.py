@@ -1,4 +1,4 @@
-"""Imported surveys: which one a sequence, a deployment and an opinion came with."""
+"""Imported surveys: the survey of each imported sequence, deployment and answer."""
 
 import sqlalchemy as sa
 from alembic import op

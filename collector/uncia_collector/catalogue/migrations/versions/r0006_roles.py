@@ -1,4 +1,4 @@
-"""Room for the longest role: PostgreSQL had none for `administrator`."""
+"""A longer column for roles: on PostgreSQL, `administrator` did not fit."""
 
 import sqlalchemy as sa
 from alembic import op

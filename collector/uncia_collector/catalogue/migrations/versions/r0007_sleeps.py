@@ -1,4 +1,4 @@
-"""Planned sleeps apart from other silences: a trap that sleeps is not overdue."""
+"""Planned sleeps stored apart from other silences, because a trap that sleeps is not overdue."""
 
 import sqlalchemy as sa
 from alembic import op

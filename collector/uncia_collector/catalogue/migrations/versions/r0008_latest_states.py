@@ -1,4 +1,4 @@
-"""Only a trap's latest state is kept: nothing read the older ones, and they grew for ever."""
+"""Drop the older states of traps: nothing read them, and their number was not limited."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Each positive label's probability, of bundles that tell several apart."""
+"""The probability of each positive label, for bundles with several."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Observations in place of reviews: taxon, count, sex, life stage, certainty and note; several in one answer."""
+"""Observations replace reviews: taxon, count, sex, life stage, certainty and note; an answer may have several."""
 
 import sqlalchemy as sa
 from alembic import op

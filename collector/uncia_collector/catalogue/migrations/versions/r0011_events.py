@@ -1,4 +1,4 @@
-"""Events: runs of sequences that show the same, and triggers that note where they must be made anew."""
+"""Events (runs of sequences that show the same), and triggers that note where events must be grouped again."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,7 +6,7 @@ from alembic import op
 revision = "0011"
 down_revision = "0013"
 
-# What an event is made of; a frame that arrives changes none of them.
+# The columns that events depend on; an arriving frame changes none of them.
 _CHANGES = "started_at, ended_at, positive, label, probabilities, review, review_label"
 _NOTE = "INSERT INTO unsettled (trap, since, until) VALUES ({0}.trap, {0}.started_at, {0}.started_at);"
 

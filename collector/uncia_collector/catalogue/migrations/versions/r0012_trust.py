@@ -1,4 +1,4 @@
-"""Secrets that the collectors of one catalogue share; who did what on the page; no place of a trap's own telling."""
+"""Secrets of the collectors of one catalogue; the access log; places are removed from traps' states."""
 
 import json
 

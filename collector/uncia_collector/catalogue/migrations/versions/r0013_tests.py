@@ -1,4 +1,4 @@
-"""Test sightings: sequences that somebody asked for, whatever their verdict."""
+"""Test sightings: sequences that somebody requested, whatever their verdict."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""How far a deployment's clock was wrong, and how far each sequence was moved for it."""
+"""The clock error of each deployment, and how far each sequence was moved because of it."""
 
 import sqlalchemy as sa
 from alembic import op

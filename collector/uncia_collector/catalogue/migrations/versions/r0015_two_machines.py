@@ -1,4 +1,4 @@
-"""Whether two machines speak under one trap's id: the latest boots of each trap."""
+"""The latest boots of each trap, to notice two machines with one id."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Each trap's health by the hour; it begins now, for nothing of it was kept before."""
+"""Each trap's health by hour; the history begins with this migration."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Beginnings of events packed by month, and hours of traps by day: years of them are counted at once."""
+"""Starts of events packed by month, and hours of traps packed by day, so that years are counted fast."""
 
 import sqlalchemy as sa
 from alembic import op

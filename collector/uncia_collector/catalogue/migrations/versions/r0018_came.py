@@ -1,4 +1,4 @@
-"""Notes name the sequence that came, so that it joins its event without a look at the event's other sequences."""
+"""Notes name the added sequence, so that it joins its event without reading the event's other sequences."""
 
 import sqlalchemy as sa
 from alembic import op

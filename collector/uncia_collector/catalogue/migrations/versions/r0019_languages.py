@@ -1,4 +1,4 @@
-"""Each person's own language of the page; empty: what the browser asks for."""
+"""Each person's language of the page; empty means the browser's."""
 
 import sqlalchemy as sa
 from alembic import op

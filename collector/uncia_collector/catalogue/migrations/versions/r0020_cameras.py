@@ -1,4 +1,4 @@
-"""Which of a hub's cameras a sequence and an event are of."""
+"""The camera of a hub's sequences and events."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What else a sequence shows, where its standing answer names several taxa."""
+"""The other labels of sequences whose standing answer names several taxa."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""When each camera of a hub was first and last known to be alive; beginnings of events packed by camera."""
+"""The first and last sign of life of each hub's cameras; starts of events packed by camera."""
 
 import sqlalchemy as sa
 from alembic import op
