@@ -115,7 +115,7 @@ class Collector:
                     log.error("chore failed", chore=chore.__name__.strip("_"), error=repr(error)[:300])
 
     def _note_listening(self, now: datetime) -> None:
-        """Once an hour: a trap that is not heard while we listen is silent, else its hour is unknown."""
+        """Note once an hour that the station listens; otherwise a silent trap's hour would be unknown."""
         hour = hour_of(now)
         if self.ingest.connected and not self.ingest.trouble and hour != self._listened:
             with self.database.writing() as connection:

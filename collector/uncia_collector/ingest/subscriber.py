@@ -167,7 +167,7 @@ class Ingest:
         self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
     ) -> None:
         if reason.is_failure:
-            log.error("broker refused us", broker=self._broker, reason=str(reason))
+            log.error("broker refused the connection", broker=self._broker, reason=str(reason))
             return
         self._connection += 1
         log.info("connected", broker=self._broker)

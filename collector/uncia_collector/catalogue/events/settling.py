@@ -119,8 +119,10 @@ def _begun(event: Event) -> tuple[datetime, str, bool]:
 
 
 def _reached(span: Span, interval: timedelta) -> Span:
-    """The span in which events may touch sequences of `span`: an event of a sequence lasts at most one interval more,
-    and the next sequence may begin one interval after its end.
+    """The span around `span` whose events may join its sequences.
+
+    A sequence that begins at the end of `span` lasts one interval at most, and one that begins an interval later joins
+    it.
     """
     return span[0] - interval, span[1] + 2 * interval
 
