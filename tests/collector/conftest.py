@@ -1,4 +1,4 @@
-"""A trap made of records and JPEGs, and a collector under test."""
+"""Fixtures of the collector's tests: sequences as a trap sends them, and catalogues on SQLite and PostgreSQL."""
 
 import getpass
 import hashlib
@@ -34,7 +34,7 @@ NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
 
 def jpeg(seed: int = 0, size: tuple[int, int] = (64, 48)) -> bytes:
-    """A small noisy JPEG of its own for every seed."""
+    """A small noisy JPEG, different for every seed."""
     noise = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(noise).save(buffer, "JPEG", quality=80)
@@ -47,7 +47,7 @@ TELLING = ("36.91", "73.04", "73.05", "36,91", "36/1", "above the spring", "36 d
 
 
 def tells_of(content: bytes) -> list[str]:
-    """Which of the place's forms bytes hold, GPS in a picture's EXIF included."""
+    """The forms of the place that are in these bytes, GPS in EXIF included."""
     text = content.lower()
     found = [word for word in TELLING if word.encode() in text]
     if content.startswith(b"\xff\xd8"):
@@ -57,7 +57,7 @@ def tells_of(content: bytes) -> list[str]:
 
 
 def jpeg_with_place(**changed) -> bytes:
-    """A JPEG that tells its place in all the ways we know: GPS and words in EXIF, XMP, a comment, a second picture."""
+    """A JPEG with its place in all known forms: GPS and text in EXIF, XMP, a comment, a second picture."""
     exif = Image.Exif()
     exif.update({0x010F: "Maker", 0x0110: "CAM", 0x010E: NAMED, 0x0112: 6, 0x0132: "2026:11:23 03:00:00"})
     exif[0x8825] = {1: "N", 2: (36.0, 54.0, 44.28), 3: "E", 4: (73.0, 2.0, 44.16)}
@@ -73,7 +73,7 @@ def jpeg_with_place(**changed) -> bytes:
 
 @dataclass
 class SentSequence:
-    """What a trap would publish of one sequence."""
+    """The messages that a trap publishes for one sequence."""
 
     id: str = "000001"
     trap: str = "ridge"
@@ -141,7 +141,7 @@ class SentSequence:
         ]
 
     def messages(self, step: int = MAX_CHUNK_BYTES) -> list[RawMessage]:
-        """Everything, in the trap's order."""
+        """All messages, in the trap's order."""
         return [
             self.record_message(),
             *(message for n in range(len(self.pictures)) for message in self.chunk_messages(n, step)),
@@ -173,7 +173,7 @@ _END_OTHERS = (
 
 
 class PostgreSQL:
-    """A private server in a folder of its own, run by a user who may (initdb refuses root)."""
+    """A private PostgreSQL server in its own folder, not run by root (initdb refuses root)."""
 
     def __init__(self, programs: Path, options: str = "-c fsync=off") -> None:
         self.programs, self.databases = programs, itertools.count()
@@ -187,11 +187,11 @@ class PostgreSQL:
         self.start()
 
     def start(self) -> None:
-        """Run it; returns once it answers."""
+        """Start the server and wait until it answers."""
         self._run("pg_ctl", "-D", "cluster", "-w", "-l", "log", "-o", self._options, "start")
 
     def halt(self) -> None:
-        """End it at once, as a crash would; `start` recovers it."""
+        """End the server as a crash does; `start` recovers it."""
         self._run("pg_ctl", "-D", "cluster", "-m", "immediate", "stop")
 
     def new_database(self) -> str:
@@ -201,7 +201,7 @@ class PostgreSQL:
         return f"postgresql+psycopg://{self.user}@/{name}?host={self.folder}"
 
     def new_catalogue(self) -> str:
-        """The URL of a catalogue that holds nothing: one that was given back, emptied, else one more."""
+        """The URL of an empty catalogue: one that was given back and emptied, else a new one."""
         if not self._given_back:
             url = self.new_database()
             database = Database(url)
@@ -217,11 +217,11 @@ class PostgreSQL:
         return url
 
     def give_back(self, url: str) -> None:
-        """A catalogue that is no longer needed; making one costs more than emptying it."""
+        """Give back a catalogue for reuse, because making one takes longer than emptying it."""
         self._given_back.append(url)
 
     def stop(self) -> None:
-        """End it and remove its folder."""
+        """End the server and remove its folder."""
         self.halt()
         shutil.rmtree(self.folder)
 
@@ -232,7 +232,7 @@ class PostgreSQL:
 
 
 def postgresql_programs() -> Path | None:
-    """Where Debian keeps the newest server's programs, None without one."""
+    """The folder of the newest server's programs on Debian; None without one."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return found[-1].parent if found else None
 
@@ -279,25 +279,25 @@ def sent() -> SentSequence:
 
 @pytest.fixture
 def make_sequence() -> type[SentSequence]:
-    """A maker of sequences."""
+    """A function that makes sequences."""
     return SentSequence
 
 
 @pytest.fixture
 def make_jpeg():
-    """A maker of small JPEGs."""
+    """A function that makes small JPEGs."""
     return jpeg
 
 
 @pytest.fixture
 def placed_jpeg():
-    """A maker of JPEGs that tell where they were taken."""
+    """A function that makes JPEGs with the place where they were taken."""
     return jpeg_with_place
 
 
 @pytest.fixture(autouse=True)
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """argon2 as a test can bear it; the page's own cost is that of its library's default."""
+    """argon2 with a low cost for tests; the program uses its library's default."""
     hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr("uncia_collector.catalogue.people._HASHER", hasher)
 

@@ -1,10 +1,10 @@
-"""The broker that the other tests stand on."""
+"""The broker fixture that other tests use."""
 
 import socket
 
 
 def test_broker_listens_again_on_the_same_port_after_a_kill(mosquitto):
-    """A test can cut the broker's power and bring it back where its clients expect it."""
+    """A test can kill the broker and start it again on its port."""
     mosquitto.kill()
     mosquitto.start()
 
@@ -12,7 +12,7 @@ def test_broker_listens_again_on_the_same_port_after_a_kill(mosquitto):
 
 
 def test_stopped_broker_refuses_connections(mosquitto):
-    """After `stop()` nobody answers on the port."""
+    """After `stop()` nothing answers on the port."""
     mosquitto.stop()
 
     with socket.socket() as client:

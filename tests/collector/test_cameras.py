@@ -1,4 +1,4 @@
-"""A hub's cameras at the base station: placed, shown, counted and exported each by itself; old records go on."""
+"""A hub's cameras at the base station: each has its own place, pages, counts and exports; old records stay valid."""
 
 import csv
 import io
@@ -42,7 +42,7 @@ DEPLOYMENTS = (
 
 @pytest.fixture
 def hub(stored, make_sequence, make_jpeg, tmp_path):
-    """Two cameras within a minute, one of them placed by itself; and a record of before there were cameras."""
+    """Sequences of two cameras within a minute, one with its own deployment; and a record without a camera."""
     (tmp_path / "places.csv").write_text(DEPLOYMENTS)
     read_deployments(tmp_path / "places.csv", stored.database)
     for number, camera in enumerate(("cam1", "cam2", "")):
@@ -60,14 +60,14 @@ def exported(hub, kind: str) -> bytes:
 
 
 def test_each_camera_has_events_of_its_own_on_the_map(hub):
-    """Within the independence interval, and yet two places and three events; the hub's place has what is not placed."""
+    """Within the independence interval there are two places and three events; unplaced cameras are at the hub's."""
     with hub.database.reading() as connection:
         found = places(connection, SINCE)
         assert count_by_place(connection, found, SINCE) == {"d0": 2, "d1": 1}
 
 
 def test_exports_place_each_camera(hub):
-    """Its own deployment, else the hub's; tables name it."""
+    """By the camera's own deployment, else by the hub's; tables name the camera."""
     package = zipfile.ZipFile(io.BytesIO(exported(hub, "camtrap-dp")))
     rows = csv.DictReader(io.TextIOWrapper(package.open("media.csv"), "utf-8"))
     assert {row["mediaID"].split(":")[1]: row["deploymentID"] for row in rows} == {"s0": "d1", "s1": "d0", "s2": "d0"}
@@ -79,7 +79,7 @@ def test_exports_place_each_camera(hub):
 
 
 def told_since(hub, days: int, **last_bursts: int) -> None:
-    """The station listens, and hears the ridge each hour; its cameras' last bursts are so many days old by then."""
+    """Note a state of the ridge every hour; the cameras' last bursts are the given numbers of days old."""
     with hub.database.writing() as connection:
         for now in (NOW + timedelta(hours=hours) for hours in range(-24 * days, 1)):
             note_listening(connection, now)
@@ -97,7 +97,7 @@ def table(hub, kind: str, first: date, last: date, days: int = 1) -> list[list[s
 
 
 def test_effort_counts_each_camera_where_it_stands(hub):
-    """A night is a camera's, not its hub's: two where one hub stands for two cameras; so are detections."""
+    """Nights and detections count for each camera: one night of a hub with two cameras is two nights."""
     told_since(hub, 3, cam1=0, cam2=0)
     night = date(2026, 11, 22)
     assert table(hub, "nights", night, night) == [
@@ -113,7 +113,7 @@ def test_effort_counts_each_camera_where_it_stands(hub):
 
 
 def test_a_camera_has_no_nights_before_its_first_sign_and_is_silent_a_week_after_its_last(stored):
-    """A dead camera of a hub that is well is not effort; a later burst shows that it was on."""
+    """A broken camera of a working hub has no effort; a later burst shows that the camera was on."""
     told_since(stored, 20, cam1=0, cam2=12)
     first, last = date(2026, 11, 1), date(2026, 11, 22)
     nights = {name: "".join(row[3][0] for row in table(stored, "nights", first, last) if row[1] == name)
@@ -123,15 +123,15 @@ def test_a_camera_has_no_nights_before_its_first_sign_and_is_silent_a_week_after
     assert [row[3] for row in table(stored, "nights", first, last) if row[1] == "ridge/cam2"] == ["worked"] * 19
 
 
-def test_a_camera_of_a_deployment_that_nobody_has_heard_of_is_unknown(hub):
-    """Its hub worked; whether it did, nobody knows."""
+def test_a_deployed_camera_without_a_sign_of_life_is_unknown(hub):
+    """The hub worked, but nothing shows that this camera did."""
     told_since(hub, 3, cam2=0)
     night = date(2026, 11, 22)
     assert ["spring", "ridge/cam1", "2026-11-22", "unknown", "1"] in table(hub, "nights", night, night)
 
 
-def test_a_deployment_of_its_own_goes_before_the_hubs(hub, tmp_path):
-    """A camera that stood by the spring until the 20th stands at the hub's place since."""
+def test_a_cameras_own_deployment_precedes_the_hubs(hub, tmp_path):
+    """A camera that stood by the spring until the 20th is at the hub's place from then on."""
     ended = DEPLOYMENTS.replace("73.1,2026-01-01T00:00:00Z,,", "73.1,2026-01-01T00:00:00Z,2026-11-20T20:00:00Z,")
     (tmp_path / "places.csv").write_text(ended)
     read_deployments(tmp_path / "places.csv", hub.database)
@@ -143,15 +143,15 @@ def test_a_deployment_of_its_own_goes_before_the_hubs(hub, tmp_path):
 
 
 def test_a_trap_that_becomes_a_hub_keeps_its_own_nights_until_then(hub):
-    """Its own sequences are of these nights; then its cameras have nights, and it has none."""
+    """Its own sequences are from these nights; later only its cameras have nights."""
     told_since(hub, 8)
     told_since(hub, 4, cam1=0)
     rows = [row[2] for row in table(hub, "nights", date(2026, 11, 15), date(2026, 11, 22)) if row[1] == "ridge"]
     assert rows == [f"2026-11-{day}" for day in range(15, 19)]
 
 
-def test_counts_by_week_and_hour_are_each_cameras(hub):
-    """Of the hub all, by their names; of one camera its own."""
+def test_each_camera_has_counts_by_week_and_hour(hub):
+    """The hub's counts are those of all its cameras, by name."""
     with hub.database.reading() as connection:
         assert count_sightings(connection, SINCE, UTC).by_trap == {"ridge/cam1": 1, "ridge/cam2": 1, "ridge": 1}
         assert count_sightings(connection, SINCE, UTC, "ridge").by_trap.total() == 3
@@ -160,7 +160,7 @@ def test_counts_by_week_and_hour_are_each_cameras(hub):
 
 
 class Told:
-    """What a channel was told."""
+    """The alerts that a channel got."""
 
     def __init__(self, hub, **settings) -> None:
         configured = CollectorSettings(data=str(hub.root), station="Base", alerts=AlertSettings(**settings))
@@ -169,7 +169,7 @@ class Told:
 
 
 def test_alerts_name_the_camera_and_limit_each_by_itself(hub, make_sequence, make_jpeg):
-    """One an hour: a camera that sees without end keeps no other of its hub from being told."""
+    """One alert per hour and camera: endless sightings of one camera do not delay another's alert."""
     again = make_sequence(id="s9", camera="cam1", pictures=[make_jpeg(8)], started_at=NOW - timedelta(hours=1))
     hub.commit(*again.messages())
     told = Told(hub, per_hour=1)
@@ -181,15 +181,15 @@ def test_alerts_name_the_camera_and_limit_each_by_itself(hub, make_sequence, mak
 
 
 @pytest.mark.parametrize(("traps", "ids"), [(("ridge/cam2",), {"s1"}), (("ridge",), {"s0", "s1", "s2"})])
-def test_a_rule_is_of_a_camera_or_of_its_whole_hub(hub, traps, ids):
-    """`traps` of `[[alerts.rules]]`."""
+def test_a_rule_selects_a_camera_or_its_whole_hub(hub, traps, ids):
+    """With `traps` of `[[alerts.rules]]`."""
     told = Told(hub, rules=(AlertRule(traps=traps),))
     told.alerts.send_due(NOW)
     assert {content["sequence"] for _, content in told.said} == ids
 
 
 def test_the_digest_counts_each_camera(hub):
-    """By the name that deployments and tables have."""
+    """By the same name as in deployments and tables."""
     told = Told(hub, per_hour=1)
     told.alerts.send_due(NOW + timedelta(hours=6))
     assert [content["sightings"] for _, content in told.said if content["kind"] == "digest"] == [
@@ -197,8 +197,8 @@ def test_the_digest_counts_each_camera(hub):
     ]
 
 
-def test_metrics_tell_a_silent_camera(stored):
-    """By name; nothing else of it, for nobody logs in there."""
+def test_metrics_name_a_silent_camera(stored):
+    """Only its name, because /metrics needs no login."""
     signs = (CameraSign("cam1", STATE.sent_at - timedelta(days=8), 3),)
     told = RawMessage(Topics("ridge").state, encode(replace(STATE, cameras=signs)))
     stored.commit(told, now=datetime.now(UTC))
@@ -208,8 +208,8 @@ def test_metrics_tell_a_silent_camera(stored):
 
 
 @pytest.mark.parametrize(("deployment", "moved"), [("d1", {"s0", "later"}), ("d0", {"s1", "s2"})])
-def test_a_wrong_clock_is_put_right_where_the_camera_stands(hub, make_sequence, make_jpeg, deployment, moved):
-    """Of a camera's own deployment its sequences, also those that come later; of the hub's the others."""
+def test_a_wrong_clock_is_corrected_for_the_cameras_of_a_deployment(hub, make_sequence, make_jpeg, deployment, moved):
+    """A camera's own deployment moves its sequences, also later ones; the hub's deployment moves the others."""
     done = shift_clock(hub.database, deployment, timedelta(hours=2))
     hub.commit(*make_sequence(id="later", camera="cam1", pictures=[make_jpeg(9)], started_at=NOW).messages())
     assert done.belong == done.moved == len(moved - {"later"})
@@ -218,8 +218,8 @@ def test_a_wrong_clock_is_put_right_where_the_camera_stands(hub, make_sequence, 
         assert set(connection.execute(shifted).scalars()) == moved
 
 
-def test_one_picture_tells_the_clock_of_a_camera(hub):
-    """By the camera's own deployment."""
+def test_a_clock_is_corrected_by_one_picture_of_a_camera(hub):
+    """With the camera's own deployment."""
     done = shift_by_picture(hub.database, "d1", "s0", NOW)
     assert (done.shift, done.moved) == (timedelta(hours=3), 1)
     remove_deployment(hub.database, "d1")
@@ -227,8 +227,8 @@ def test_one_picture_tells_the_clock_of_a_camera(hub):
         assert set(connection.execute(select(sequences.c.clock_shift_s)).scalars()) == {0.0}
 
 
-def test_recall_is_told_by_the_cameras_place(stored, hub, make_sequence, make_jpeg):
-    """An audit of a camera counts where that camera stands."""
+def test_the_miss_rate_is_by_the_cameras_place(stored, hub, make_sequence, make_jpeg):
+    """An audit of a camera counts at that camera's place."""
     audit = make_sequence(id="a1", camera="cam1", audit=True, positive=False, score=0.1, pictures=[make_jpeg(9)])
     stored.commit(*audit.messages())
     with stored.database.reading() as connection:
@@ -236,7 +236,7 @@ def test_recall_is_told_by_the_cameras_place(stored, hub, make_sequence, make_jp
 
 
 def test_pages_name_and_filter_by_camera(as_role, stored, make_sequence, make_jpeg):
-    """Card, sequence, and the filter that the map and the traps' page lead to."""
+    """The card, the sequence's page, and the filter to which the map and the traps' page link."""
     stored.commit(*make_sequence(id="c1", camera="cam1", pictures=[make_jpeg(4)]).messages())
     page = as_role("viewer")
     found = page.get("/?trap=ridge/cam1").text
@@ -256,8 +256,8 @@ def test_pages_offer_each_camera_in_their_lists(as_role, stored, make_sequence, 
 
 
 @pytest.mark.parametrize(("days", "overdue"), [(6, False), (8, True)])
-def test_a_silent_camera_is_missed_though_its_hub_is_well(stored, days, overdue):
-    """#5: by the trap's clock up to its state, by ours since; whatever the year is there."""
+def test_a_silent_camera_of_a_working_hub_is_overdue(stored, days, overdue):
+    """#5: by the trap's clock up to its state, by the station's since then; a wrong year does not matter."""
     signs = (CameraSign("cam1", STATE.sent_at - timedelta(days=days), 3),)
     stored.commit(RawMessage(Topics("ridge").state, encode(replace(STATE, cameras=signs))), now=NOW)
     with stored.database.reading() as connection:

@@ -1,4 +1,4 @@
-"""One sitting leopard is one sighting: every page, figure, metric, digest and export counts the same events."""
+"""A leopard that stays is one sighting: every page, figure, metric, digest and export counts the same events."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ NOW = datetime.now(UTC).replace(hour=4, minute=0, second=0, microsecond=0) - tim
 
 @pytest.fixture
 def counted(stored, make_sequence, tmp_path):
-    """A leopard that sits for two hours, two that pass, a rejected one, a wolf and a blank: three sightings."""
+    """A leopard that stays for two hours, two that pass, a rejected one, a wolf and a blank: three sightings."""
     times = {"ridge": [0, 20, 40, 60, 80, 100, 120, 160, 170], "valley": [30, 100, 150]}
     for trap, starts in times.items():
         for start in starts:
@@ -88,7 +88,7 @@ def in_camtrap_dp(stored) -> int:
 
 
 def test_every_page_figure_metric_and_export_counts_the_same(counted):
-    """Three, everywhere."""
+    """The count is three everywhere."""
     by_hour, by_week = on_activity(counted)
     found = {"hour": by_hour, "week": by_week, "map": on_map(counted), "metrics": in_metrics(counted)}
     found |= {"digest": in_digest(counted), "camtrap-dp": in_camtrap_dp(counted)}
@@ -97,7 +97,7 @@ def test_every_page_figure_metric_and_export_counts_the_same(counted):
 
 @pytest.mark.parametrize("address", ["/activity", "/map"])
 def test_the_interval_is_stated(counted, address):
-    """Whoever reads a count reads what was counted."""
+    """A page with counts says what is counted."""
     assert "less than 30 minutes apart" in page_of(counted, address)
 
 

@@ -1,4 +1,4 @@
-"""Fifty reviewed sequences make a new head; three traps take it, one of them cut off in the middle of each step."""
+"""A new head is trained from fifty reviewed sequences; three traps install it, one with interruptions."""
 
 import csv
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ REVIEWED = 50
 
 @pytest.fixture
 def reviews(on_sqlite: Any, make_sequence: Any, tmp_path: Path) -> Path:
-    """The training table of a station at which people judged fifty sequences."""
+    """The training table of a station with fifty reviewed sequences."""
     labels = render_training_set(tmp_path / "sent", seed=6, bursts=REVIEWED)
     with labels.open(newline="") as file:
         bursts = groupby(csv.DictReader(file), key=lambda row: (row["location"], row["sequence"], row["label"]))
@@ -47,7 +47,7 @@ def reviews(on_sqlite: Any, make_sequence: Any, tmp_path: Path) -> Path:
 
 
 def make(folder: Path, data: Path, name: str, *words: str) -> Path:
-    """A bundle of a head that is fitted on these pictures."""
+    """A bundle with a head that is fitted on these pictures."""
     run, out = folder / f"run-{name}", folder / f"{name}.uncia"
     fit = ["--positive", "snow_leopard", "--name", "valley", "--backbone-dir", str(folder / "backbone")]
     assert train(["fit", "--data", str(data), *fit, "--out", str(run)]) == 0
@@ -59,7 +59,7 @@ def make(folder: Path, data: Path, name: str, *words: str) -> Path:
 def test_reviews_make_a_head_that_three_traps_take(
     reviews: Path, station: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Any
 ) -> None:
-    """Only the head and the manifest go over the link; each trap's file has the workstation's bytes."""
+    """Only the head and the manifest are sent; each trap's file equals the workstation's, byte for byte."""
     first_data = render_training_set(tmp_path / "scenes", seed=5, bursts=30)
     backbone = [
         "--backbone",
@@ -107,7 +107,7 @@ def test_reviews_make_a_head_that_three_traps_take(
 
 
 def interrupted(base: Base, settings: TrapSettings, later: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The offer, each piece, the proof and the installation end in the middle once; trap and station begin again."""
+    """Offer, each piece, proof and installation are interrupted once; trap and station start again."""
     monkeypatch.setattr(trap_commands, "PIECE_BYTES", 4096)
     steps = 0
     for step in (Offers.begin, Offers.take, Offers.take, Offers.take, Offers._try, Offers.install):

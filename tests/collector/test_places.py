@@ -1,4 +1,4 @@
-"""Nothing that leaves the station tells where a trap stands, unless an administrator asks: each way out, one by one."""
+"""Nothing that leaves the station holds a trap's place unless an administrator asks; one test for each way out."""
 
 import io
 import json
@@ -35,7 +35,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 @pytest.fixture
 def placed(stored, make_sequence, placed_jpeg, tmp_path):
-    """A catalogue that knows its place from everywhere: deployment, state, the picture's header."""
+    """A catalogue with the place in all sources: deployment, state, the picture's header."""
     table = tmp_path / "deployments.csv"
     table.write_text(
         "deploymentID,locationID,locationName,latitude,longitude,coordinateUncertainty,deploymentStart,deploymentEnd,"
@@ -50,7 +50,7 @@ def placed(stored, make_sequence, placed_jpeg, tmp_path):
 
 
 def written(stored, kind: str, **asked) -> bytes:
-    """An export, its zip opened: all its bytes, names and members alike."""
+    """All bytes of an export; of a zip, the names and contents of its members."""
     stream = io.BytesIO()
     with stored.database.reading() as connection:
         export(kind, Request(connection, "Station", stored.root, NOW, **asked), stream)
@@ -61,15 +61,15 @@ def written(stored, kind: str, **asked) -> bytes:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_export_tells_the_place(placed, kind):
+def test_no_export_holds_the_place(placed, kind):
     """Camtrap DP, MegaDetector JSON, COCO, scores and training data."""
     content = written(placed, kind)
 
     assert tells_of(content) == [] and b"ridge" in content
 
 
-def test_pictures_in_an_export_tell_no_place(placed):
-    """Camtrap DP with its pictures inside; the files in the data folder stay as they were."""
+def test_pictures_in_an_export_hold_no_place(placed):
+    """Camtrap DP with pictures inside; the files in the data folder do not change."""
     before = placed.files()
     content = written(placed, "camtrap-dp", pictures=True)
 
@@ -87,8 +87,8 @@ def test_an_administrator_who_asks_gets_all(placed):
 
 @pytest.mark.parametrize("kind", ["webhook", "mail"])
 @pytest.mark.parametrize("per_hour", [6, 0], ids=["sighting", "digest"])
-def test_no_alert_tells_the_place(placed, kind, per_hour):
-    """What a webhook and a mail server really receive, of a sighting and of a digest."""
+def test_no_alert_holds_the_place(placed, kind, per_hour):
+    """The bytes that a webhook and a mail server receive, for a sighting and for a digest."""
     inbox = Inbox(http_handler if kind == "webhook" else smtp_handler)
     where = (
         {"webhook": f"http://127.0.0.1:{inbox.port}/"}
@@ -104,15 +104,15 @@ def test_no_alert_tells_the_place(placed, kind, per_hour):
     assert sent >= 1 and "ridge" in str(inbox.received) and tells_of(str(inbox.received).encode()) == []
 
 
-def test_home_assistant_is_told_no_place():
-    """Neither message holds coordinates, of a trap that tells its own; nor do they lead to the topic that does."""
+def test_home_assistant_gets_no_place():
+    """The messages hold no coordinates, even if the state does, and they do not name the state's topic."""
     placed_trap = msgspec.structs.replace(decode(state_of("ridge"), TrapState), latitude=LATITUDE, longitude=LONGITUDE)
     told = b"".join(payload for _, payload in announcement(placed_trap, "uncia/v1"))
 
     assert tells_of(encode(placed_trap)) and tells_of(told) == [] and b"uncia/v1/ridge/state" not in told
 
 
-def test_lists_metrics_and_health_tell_no_place(placed):
+def test_lists_metrics_and_health_hold_no_place(placed):
     """`uncia-collect list --json`, /metrics and /health."""
     People(placed.database).set_user("v", PASSWORD, "viewer", NOW)
     client = TestClient(make_app(CollectorSettings(data=str(placed.root)), placed.database))
@@ -122,16 +122,16 @@ def test_lists_metrics_and_health_tell_no_place(placed):
     assert [tells_of(text) for text in (*told, json.dumps([*listing(placed.database)]).encode())] == [[]] * 3
 
 
-def test_metrics_tell_no_traps_sightings(placed):
-    """They are read without a login: what would tell them is of all traps together, faults are each trap's."""
+def test_metrics_hold_no_sightings_of_single_traps(placed):
+    """They are read without a login: sightings are counted for all traps together, only faults by trap."""
     text = TestClient(make_app(CollectorSettings(data=str(placed.root)), placed.database)).get("/metrics").text
     lines = [line for line in text.splitlines() if "ridge" in line]
     assert lines and all(line.startswith("uncia_trap_") or 'kind="states"' in line for line in lines)
     assert 'uncia_sightings{label="' in text
 
 
-def test_a_download_tells_the_place_only_to_an_administrator_who_asks(placed):
-    """`?exact=1` of a reviewer is not heard."""
+def test_a_download_holds_the_place_only_for_an_administrator_who_asks(placed):
+    """`?exact=1` of a reviewer is ignored."""
     people, told = People(placed.database), {}
     for role in ("reviewer", "administrator"):
         people.set_user(role, PASSWORD, role, NOW)
@@ -144,7 +144,7 @@ def test_a_download_tells_the_place_only_to_an_administrator_who_asks(placed):
 
 
 def test_pixels_and_time_are_kept_without_the_place(placed_jpeg):
-    """No recompression: the compressed data are the same bytes; camera, time and orientation stay in the header."""
+    """The compressed data are the same bytes; camera, time and orientation stay in the header."""
     before, after = placed_jpeg(), strip_location(placed_jpeg())
     scan = before.index(b"\xff\xda")
     picture = Image.open(io.BytesIO(after))
@@ -186,8 +186,8 @@ def segment(marker: int, content: bytes) -> bytes:
     ],
     ids=["JFXX thumbnail", "JFIF thumbnail", "no JFIF", "no Adobe", "behind Adobe's mark"],
 )
-def test_marks_of_jfif_and_adobe_carry_nothing_else(make_jpeg, planted):
-    """Their markers may hold anything; no thumbnail picture leaves the station."""
+def test_jfif_and_adobe_segments_are_cut_to_their_standard_fields(make_jpeg, planted):
+    """Such a segment may hold any bytes, such as a thumbnail; these do not leave the station."""
     before = make_jpeg()
     after = strip_location(before[:2] + planted + before[2:])
 
@@ -196,8 +196,8 @@ def test_marks_of_jfif_and_adobe_carry_nothing_else(make_jpeg, planted):
 
 
 @pytest.mark.parametrize("tag", [0x010F, 0x0110, 0x0132, 0x9003, 0x9011, 0x9291], ids=hex)
-def test_no_text_of_exif_says_more_than_its_tag_is_for(make_jpeg, tag):
-    """Make, model, times, offsets and fractions: a place that is written there stays at the station."""
+def test_exif_texts_are_kept_only_in_the_form_of_their_tag(make_jpeg, tag):
+    """Make, model, times, offsets and fractions: a place that is written there does not leave the station."""
     exif, text = Image.Exif(), "Above the spring, 36.9123 N 73.0456 E: " + "the ridge behind the upper pasture"
     (exif if tag < 0x9000 else exif.get_ifd(0x8769))[tag] = text
     buffer = io.BytesIO()
@@ -206,8 +206,8 @@ def test_no_text_of_exif_says_more_than_its_tag_is_for(make_jpeg, tag):
     assert text.encode() in buffer.getvalue() and b"spring" not in strip_location(buffer.getvalue())
 
 
-def test_what_does_not_end_is_refused(placed_jpeg):
-    """A picture whose end is missing is not half told."""
+def test_a_truncated_picture_is_refused(placed_jpeg):
+    """A picture whose end is missing is not exported in part."""
     whole = placed_jpeg()
     scan = whole.index(b"\xff\xda")
 
@@ -217,7 +217,7 @@ def test_what_does_not_end_is_refused(placed_jpeg):
 
 @pytest.mark.heavy
 def test_the_command_puts_pictures_into_a_package_that_imports_again(on_sqlite, make_sequence, placed_jpeg, tmp_path):
-    """`export camtrap-dp --pictures`, then `import` elsewhere: the picture is stored there, and tells no place."""
+    """`export camtrap-dp --pictures`, then `import` elsewhere: the picture is stored there and holds no place."""
     table = tmp_path / "deployments.csv"
     table.write_text(
         "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\n"

@@ -1,4 +1,4 @@
-"""A catalogue that release 0.1 left is opened, on SQLite and from a dump of PostgreSQL, and goes on."""
+"""A catalogue of release 0.1 is migrated and used, on SQLite and from a dump of PostgreSQL."""
 
 import subprocess
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def catalogue(request: pytest.FixtureRequest, release: Path) -> Iterator[Databas
 
 
 def test_every_sequence_is_listed_as_it_was(catalogue: Database) -> None:
-    """Whole and partly arrived, with the frames that are stored."""
+    """Complete and incomplete ones, with their stored frames."""
     found = {(row["trap"], row["id"]): (row["complete"], len(list(row["files"]))) for row in listing(catalogue)}
     assert found == {
         ("ridge", "000001"): (True, 2),
@@ -51,7 +51,7 @@ def test_every_sequence_is_listed_as_it_was(catalogue: Database) -> None:
 
 
 def test_every_review_is_an_observation(catalogue: Database) -> None:
-    """By whom, when, what was said; the label that was typed is the checklist's taxon, its words are kept."""
+    """With reviewer, time and verdict; a typed label becomes the checklist's taxon, and its words are kept."""
     apply_checklist(catalogue, shipped_checklist())
     with catalogue.reading() as connection:
         rows = connection.execute(select(observations).order_by(observations.c.key)).all()
@@ -65,13 +65,13 @@ def test_every_review_is_an_observation(catalogue: Database) -> None:
     review(catalogue, ("ridge", "000002"), "rejected", "anara", NOW)  # the next key is free
 
 
-def test_a_person_still_logs_in(catalogue: Database) -> None:
-    """With the password of then."""
+def test_a_person_can_still_log_in(catalogue: Database) -> None:
+    """With the password of release 0.1."""
     assert People(catalogue).log_in("anara", "snow leopard", NOW) is not None
 
 
-def test_a_sequence_that_arrived_in_part_is_finished(catalogue: Database, release: Path, make_sequence, make_jpeg):
-    """A new one is stored beside it, and its receipt says so."""
+def test_an_incomplete_sequence_is_completed(catalogue: Database, release: Path, make_sequence, make_jpeg):
+    """A new sequence is stored too, and its receipt says so."""
     store = Store(catalogue, FrameFolder(release / "station"))
     sent = make_sequence("000003", "ridge", [make_jpeg(7)])
     [addressed] = store.commit([parse_message(message) for message in sent.messages()], NOW)

@@ -1,4 +1,4 @@
-"""Review ends in a better model: from what rangers confirmed and rejected to a new bundle, by the documented line."""
+"""From reviews to a new bundle: the documented command trains on what rangers confirmed and rejected."""
 
 import csv
 import os
@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "collector.md"
 
 @pytest.fixture
 def reviewed(on_sqlite, make_sequence, tmp_path):
-    """A station whose traps sent 30 rendered sequences; the snow leopards were confirmed, all else rejected."""
+    """A station with 30 rendered sequences; the snow leopards are confirmed, all others rejected."""
     labels = render_training_set(tmp_path / "scenes", seed=5, bursts=30)
     with labels.open(newline="") as file:
         bursts = groupby(csv.DictReader(file), key=lambda row: (row["location"], row["sequence"], row["label"]))
@@ -38,7 +38,7 @@ def reviewed(on_sqlite, make_sequence, tmp_path):
 
 @pytest.mark.slow
 def test_the_documented_line_makes_a_bundle_of_reviews(reviewed, tmp_path):
-    """The one line of docs/collector.md, as it is there; the bundle runs, and knows the rejects as negatives."""
+    """The line of docs/collector.md without changes; the bundle works and has a label for rejected pictures."""
     [line] = [
         text.strip() for text in PAGE.read_text().splitlines() if text.startswith("    uncia-collect export training")
     ]

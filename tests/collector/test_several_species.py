@@ -1,4 +1,4 @@
-"""A sequence whose answer names several species is found and counted under each of them, and is still one sequence."""
+"""A sequence whose answer names several species is found and counted under each of them, and stays one sequence."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ ANSWERS = {
 
 @pytest.fixture
 def station(stored, make_sequence):
-    """Three sequences of one visit, and an audit whose answer names what the bundle looks for last."""
+    """Three sequences of one visit, and an audit whose answer names the bundle's label last."""
     for known, (minutes, _) in ANSWERS.items():
         more = {"positive": False, "audit": True} if known == "missed" else {}
         at, likely = NOW + timedelta(minutes=minutes), {"snow_leopard": 0.6, "lynx": 0.3}
@@ -57,12 +57,12 @@ def found(station, **filters) -> list[str]:
      ("fox", ["missed"]), ("wolf", []), ("be", [])],
 )  # fmt: skip
 def test_the_gallery_finds_it_under_each_species_once(station, label, expected):
-    """Newest first, whatever the trap."""
+    """Newest first, from all traps."""
     assert found(station, label=label) == expected == found(station, label=label, trap="ridge")
 
 
-def test_every_other_filter_holds_for_each_species(station):
-    """Whatever is asked for besides: a species finds what is shown without it, if an answer names it."""
+def test_every_other_filter_works_with_each_species(station):
+    """With any other filters, a species finds those of their sequences whose answer names it."""
     names = {known: [name.lower().replace(" ", "_") for name in each] for known, (_, each) in ANSWERS.items()}
     for state, trap, least, reviewer in product(STATES, ("", "ridge", "valley"), (None, 0.7), ("", "anara")):
         asked = {"state": state, "trap": trap, "min_score": least, "reviewer": reviewer}
@@ -88,13 +88,13 @@ def test_longest_answers_fit_into_the_index(stored, make_sequence):
 
 
 def test_the_filter_offers_each_species(station):
-    """Those included that no sequence is called first."""
+    """Also a species that is in no sequence's first place."""
     with station.database.reading() as connection:
         assert set(gallery.labels(connection)) == {"snow_leopard", "ibex", "lynx", "fox"}
 
 
 def test_a_card_names_each_species(station):
-    """Whatever species was asked for."""
+    """Whatever species the filter names."""
     People(station.database).set_user("bek", "snow and rocks", "reviewer", NOW)
     client = TestClient(make_app(CollectorSettings(data=str(station.root)), station.database))
     client.post("/login", data={"name": "bek", "password": "snow and rocks"})
@@ -102,7 +102,7 @@ def test_a_card_names_each_species(station):
 
 
 def test_activity_and_effort_count_each_species(station):
-    """Events of half an hour: a leopard's and a lynx's are the sightings, an ibex is counted where it is asked for."""
+    """Leopard and lynx are sightings by default; ibex is counted when its label is given."""
     day = date(2026, 11, 22)
     with station.database.reading() as connection:
         for label, count in {"": 2, "snow_leopard": 1, "ibex": 2, "lynx": 1, "fox": 1}.items():
@@ -113,13 +113,13 @@ def test_activity_and_effort_count_each_species(station):
 
 
 def test_recall_counts_what_the_bundle_looks_for(station):
-    """The audit showed a lynx, whatever was named before it."""
+    """The audit shows a lynx, although another species is named before it."""
     with station.database.reading() as connection:
         assert [(rate.reviewed, rate.missed) for rate in miss_rates(connection)][-1] == (1, 1)
 
 
 def test_a_line_of_the_observations_has_the_event_of_its_species(station):
-    """Two events of ibex, one of leopard, whichever sequence they stand with."""
+    """Two events of ibex and one of leopard, in whichever sequences."""
     stream = io.BytesIO()
     with station.database.reading() as connection:
         export("observations", Request(connection, "Station", station.root, NOW), stream)
@@ -130,8 +130,8 @@ def test_a_line_of_the_observations_has_the_event_of_its_species(station):
     assert {name: len(ids) for name, ids in by_name.items()} == expected
 
 
-def test_a_rule_of_alerts_knows_each_species(station):
-    """A rule for lynx tells of a sequence that is called fox first."""
+def test_an_alert_rule_matches_each_species(station):
+    """A rule for lynx sends a sequence whose first label is fox."""
     with station.database.reading() as connection:
         row = connection.execute(select(sequences).where(sequences.c.id == "both")).one()
     rules = {label: [AlertRule(labels=[label])] for label in ("ibex", "snow_leopard", "lynx")}
@@ -139,8 +139,8 @@ def test_a_rule_of_alerts_knows_each_species(station):
     assert told == {"ibex": True, "snow_leopard": True, "lynx": False}
 
 
-def test_what_is_taken_back_is_counted_no_longer(station):
-    """Undone from the last to the first answer."""
+def test_answers_that_are_taken_back_are_not_counted(station):
+    """Answers are undone from the last to the first."""
     for _ in range(4):
         undo(station.database, "anara")
     assert found(station, label="ibex") == [] and found(station, label="lynx") == []
@@ -148,8 +148,8 @@ def test_what_is_taken_back_is_counted_no_longer(station):
         assert "ibex" not in {row.label for row in connection.execute(select(events.c.label))}
 
 
-def test_answers_of_several_that_stood_before_are_counted_after_the_migration(station):
-    """As the migration finds them, in a catalogue that did not know the column."""
+def test_older_answers_with_several_species_are_counted_after_the_migration(station):
+    """In a catalogue from before the column `also_called`."""
     with station.database.writing() as connection:
         connection.execute(text("DROP INDEX sequences_of_several"))
         connection.execute(text("ALTER TABLE sequences DROP COLUMN also_called"))

@@ -1,4 +1,4 @@
-"""Sightings of a bundle with two positive labels: each is called by its own, wherever the collector tells of it."""
+"""Sightings of a bundle with two positive labels: each has its own label on pages, in alerts and in exports."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ LEOPARD = {"snow_leopard": 0.5, "prey": 0.25}
 
 @pytest.fixture
 def told(stored, make_sequence, tmp_path):
-    """Prey, a leopard, and nothing that was sent for audit; a place for the trap."""
+    """Sequences of prey and of a leopard, an empty audit, and a deployment of the trap."""
     for hours, known, label, each, score in (
         (3, "prey", "prey", PREY, 0.875), (2, "leopard", "snow_leopard", LEOPARD, 0.75),
         (1, "audit", "snow_leopard", {"snow_leopard": 0.0625, "prey": 0.03125}, 0.09375),
@@ -48,7 +48,7 @@ def told(stored, make_sequence, tmp_path):
 
 
 def exported(told, kind: str) -> bytes:
-    """The file of that kind."""
+    """The exported file of that kind."""
     stream = io.BytesIO()
     with told.database.reading() as connection:
         export(kind, Request(connection, "Station", told.root, NOW), stream)
@@ -62,7 +62,7 @@ def ids_of(told, **filters) -> list[str]:
 
 
 def test_the_catalogue_keeps_each_labels_probability(told, sent):
-    """The likeliest first; of a record with one label there is none."""
+    """The highest first; a record with one label has no probabilities."""
     told.commit(*sent.messages())
     with told.database.reading() as connection:
         rows = connection.execute(select(sequences.c.id, sequences.c.probabilities)).all()
@@ -83,12 +83,12 @@ def test_the_catalogue_keeps_each_labels_probability(told, sent):
     ids=["prey", "leopards to review", "of one trap", "score: of both together"],
 )
 def test_the_gallery_filters_by_label(told, filters, ids):
-    """The score is that of the labels together, as the threshold is."""
+    """The score is that of all positive labels together, like the threshold."""
     assert ids_of(told, **filters) == ids
 
 
 def test_the_page_names_it_and_shows_each_probability(told):
-    """On the gallery's card and on the sequence's page; the other label is one key away, and `No` means neither."""
+    """On the gallery's card and the sequence's page; one key selects the other label, and `No` means neither."""
     People(told.database).set_user("anara", "snow and rocks", "reviewer", NOW)
     client = TestClient(make_app(CollectorSettings(data=str(told.root)), told.database))
     client.post("/login", data={"name": "anara", "password": "snow and rocks"})
@@ -115,7 +115,7 @@ def test_an_alert_names_it(told):
 
 
 def test_scores_and_megadetector_json_have_each_label(told):
-    """As what `score` writes of an archive."""
+    """In the same form as `uncia-train score` writes them for an archive."""
     rows = {row["sequence"]: row for row in csv.DictReader(exported(told, "scores").decode().splitlines())}
     results = json.loads(exported(told, "megadetector"))
     named = results["classification_categories"]
@@ -151,8 +151,8 @@ def test_coco_and_camtrap_dp_call_it_by_its_label(told):
     [("", 2), ("prey", 2), ("snow_leopard", 0), ("wolf", 1)],
     ids=["all", "prey", "leopard", "a name that is asked for"],
 )
-def test_a_sighting_that_was_renamed_to_the_other_label_is_one_of_that(told, label, counts):
-    """By hour, week and place; renamed to anything else it is none, and counts where that name is asked for."""
+def test_a_sighting_renamed_to_the_other_label_counts_for_that_label(told, label, counts):
+    """By hour, week and place; renamed to anything else it is no sighting, and counts only for that name."""
     review(told.database, ("ridge", "leopard"), "relabelled", "anara", NOW, "prey")
     review(told.database, ("ridge", "audit"), "relabelled", "anara", NOW, "wolf")
     with told.database.reading() as connection:
@@ -164,14 +164,14 @@ def test_a_sighting_that_was_renamed_to_the_other_label_is_one_of_that(told, lab
 
 @pytest.mark.parametrize(("label", "missed"), [("prey", 1), ("snow_leopard", 1), ("wolf", 0), ("pre", 0)], ids=str)
 def test_a_rejected_sequence_that_showed_either_was_missed(told, label, missed):
-    """Whichever of the two the model thought likelier."""
+    """Whichever of the two labels had the higher probability."""
     review(told.database, ("ridge", "audit"), "relabelled", "anara", NOW, label)
     with told.database.reading() as connection:
         assert [rate.missed for rate in miss_rates(connection)] == [missed, missed]
 
 
-def test_what_was_named_wrongly_teaches_by_its_likeliest_frames(told, make_sequence, make_jpeg):
-    """The other frames may be empty; of what is none of the labels every frame teaches."""
+def test_training_uses_the_highest_frames_of_a_renamed_sequence(told, make_sequence, make_jpeg):
+    """The other frames may be empty; of a sequence with none of the labels, every frame is used."""
     for known, name in (("renamed", "prey"), ("wolf", "wolf")):
         pictures = [make_jpeg(n + 20 * (name == "wolf")) for n in range(4)]
         sent = make_sequence(id=known, probabilities=LEOPARD, score=0.25, pictures=pictures)

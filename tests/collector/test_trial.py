@@ -1,4 +1,4 @@
-"""A test sighting at the base station: marked on the pages and in every export, and no sighting."""
+"""A test sighting at the base station is marked on pages and in every export, and does not count as a sighting."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ PLACE = (
 
 @pytest.fixture
 def tried(stored, make_sequence, tmp_path):
-    """A catalogue with one test that the model took for the animal."""
+    """A catalogue with one test sighting that the model scored as positive."""
     (tmp_path / "places.csv").write_text(PLACE)
     read_deployments(tmp_path / "places.csv", stored.database)
     stored.commit(*make_sequence(id="t1", test=True).messages())
@@ -44,8 +44,8 @@ def observations(tried) -> list[dict[str, str]]:
     return [*csv.DictReader(io.TextIOWrapper(package.open("observations.csv"), "utf-8"))]
 
 
-def test_a_test_is_no_sighting_until_a_person_says_so(tried):
-    """Neither counted nor alerted of, whatever the model says; confirmed, it counts."""
+def test_a_test_is_no_sighting_until_a_person_confirms_it(tried):
+    """It is not counted and no alert is sent, whatever its score; confirmed, it counts."""
     with tried.database.reading() as connection:
         assert count_sightings(connection, datetime(2026, 1, 1, tzinfo=UTC), UTC, until=NOW).by_trap == {}
         assert _unsent(connection, "mail", NOW) == []
@@ -54,8 +54,8 @@ def test_a_test_is_no_sighting_until_a_person_says_so(tried):
         assert count_sightings(connection, datetime(2026, 1, 1, tzinfo=UTC), UTC, until=NOW).by_trap == {"ridge": 1}
 
 
-def test_the_standard_knows_it_as_the_setting_up_of_the_camera(tried):
-    """Unclassified until a person names what it shows; a person's word stands, with the tag."""
+def test_camtrap_dp_marks_a_test_as_camera_setup(tried):
+    """It is unclassified until a person names what it shows; then it has that name and the tag."""
     rows = observations(tried)
     assert {(row["observationType"], row["cameraSetupType"], row["observationLevel"]) for row in rows} == {
         ("unclassified", "setup", "media")
@@ -66,27 +66,27 @@ def test_the_standard_knows_it_as_the_setting_up_of_the_camera(tried):
 
 
 @pytest.mark.parametrize("kind", ["coco", "megadetector"])
-def test_each_picture_says_so(tried, kind):
-    """In a field of ours."""
+def test_each_picture_of_a_test_is_marked(tried, kind):
+    """In uncia's own field."""
     assert [image["test"] for image in json.loads(exported(tried, kind))["images"]] == [True, True]
 
 
-def test_the_table_for_spreadsheets_says_so(tried):
-    """In its last column."""
+def test_the_table_for_spreadsheets_marks_a_test(tried):
+    """In the last column."""
     [row] = csv.DictReader(exported(tried, "observations").decode("utf-8-sig").splitlines())
     assert (row["test"], row["verdict"]) == ("true", "not reviewed")
 
 
-def test_tables_say_so(tried):
-    """Scores in a column, training data by their source, the listing in a field."""
+def test_tables_mark_a_test(tried):
+    """Scores have a column, training data the source, the listing a field."""
     assert [row["test"] for row in csv.DictReader(exported(tried, "scores").decode().splitlines())] == ["true"] * 2
     assert [row["test"] for row in listing(tried.database)] == [True]
     review(tried.database, ("ridge", "t1"), "rejected", "anara", NOW)
     assert {row["source"] for row in csv.DictReader(exported(tried, "training").decode().splitlines())} == {"test"}
 
 
-def test_pages_say_so(as_role, stored, make_sequence):
-    """Card, filter and the sequence's own page."""
+def test_pages_mark_a_test(as_role, stored, make_sequence):
+    """The card, the filter and the sequence's page."""
     stored.commit(*make_sequence(id="t1", test=True).messages())
     page = as_role("viewer")
     found = page.get("/?state=test").text
