@@ -91,7 +91,7 @@ FOREIGN = {
     "delegate {}: {}", "score {}: expected 0 to 1",
     "{} V", "{}° N", "{}° S", "{}° E", "{}° W",
 }  # fmt: skip
-DESCRIPTION = "At event level stands"  # of an exported package
+DESCRIPTION = "Event-level rows hold"  # of an exported package
 TWO_WORDS = re.compile(r"[A-Za-z]{2,}\W* [a-z]{2,}|[a-z]{3,}: ")
 
 

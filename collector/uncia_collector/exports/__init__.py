@@ -1,1 +1,1 @@
-"""Writers of the catalogue for other programs; one module a format."""
+"""Exports of the catalogue for other programs: one module for each format."""

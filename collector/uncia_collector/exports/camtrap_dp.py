@@ -1,8 +1,9 @@
 """Writes a Camtrap DP 1.0 package (https://camtrap-dp.tdwg.org) as a zip.
 
-Decides what is in it: #1 what people believe at event level, what machines say at media level (`camtrap_rows`); #2 of
-an imported survey its own rows, and what people here said of them; #3 what is left out is counted, and told in the
-description (`left_out`).
+Decides what it holds:
+#1 People's observations at event level, the machine's at media level (`camtrap_rows`).
+#2 The rows of imported surveys (`imported_surveys`), and what people here answered.
+#3 What is left out is counted and named in the package's description (`left_out`).
 """
 
 import json
@@ -49,21 +50,21 @@ def write_camtrap_dp(
     checklist: Checklist | None = None,
     only: Selection = EVERYTHING,
 ) -> LeftOut:
-    """Write the package; what is in it, and what was left out (#3).
+    """Write the package; return the counts of what it holds and what was left out (#3).
 
     Args:
         connection: to the catalogue.
-        stream: takes the zip.
+        stream: the zip is written to it.
         station: the package's title.
-        now: the end of deployments that go on.
-        exact: whether coordinates, names of places and the pictures' whole headers are written.
-        pictures: whether the pictures are wanted inside the package; they are read from `root`.
-        root: the data folder, to leave out pictures whose file is missing; None does not look.
-        checklist: in place of the shipped one.
-        only: of which sequences, and of which deployments.
+        now: the end of deployments that have not ended.
+        exact: whether coordinates and names of places are exact, and pictures keep their whole headers.
+        pictures: whether the package holds the pictures; they are read from `root`.
+        root: the data folder, to leave out pictures whose file is missing; None: no check.
+        checklist: the station's, in place of the shipped one.
+        only: which sequences, and which deployments.
 
     Raises:
-        DataError: no deployments are known: the standard wants to know where and how long.
+        DataError: the catalogue has no deployments; the standard requires places and periods.
     """
     found = [place for place in places(connection, exact) if only.takes(place)]
     if not found:
@@ -86,7 +87,7 @@ def _write(package: zipfile.ZipFile, name: str, rows: Iterable[Row]) -> None:
 
 
 class _Tables:
-    """The package's tables, each one pass over the catalogue; what the description needs is counted on the way."""
+    """The package's tables; each is one pass over the catalogue, which also counts what the description needs."""
 
     def __init__(
         self, connection: Connection, exact: bool, root: Path | None, checklist: Checklist, only: Selection
@@ -98,7 +99,7 @@ class _Tables:
         self.independence = independence(connection) // timedelta(minutes=1)
         self.species: set[str] = set()
         self.methods = {"activityDetection"}
-        self.unsure: set[str] = set()  # deployments some of whose clocks were not synchronised
+        self.unsure: set[str] = set()  # deployments with a sequence whose clock was not synchronised
 
     def media(self) -> Iterator[Row]:
         for item in self._selected(self.left):
@@ -118,7 +119,7 @@ class _Tables:
         return self.surveys.deployment(place) | _deployment(place, self.unsure, now)
 
     def write_pictures(self, package: zipfile.ZipFile, root: Path) -> None:
-        """Each stored frame, its location stripped unless `exact`; what cannot be read is counted."""
+        """Write each stored frame, without its location unless `exact`; count those that cannot be read."""
         for item in self._selected(LeftOut()):
             for frame in item.frames:
                 try:
@@ -138,7 +139,7 @@ class _Tables:
                 yield taken
 
     def _imported(self, item: ExportedSequence) -> Iterator[Row]:
-        """#2."""
+        """The rows of a survey's sequence (#2)."""
         yield from self.surveys.observations(item)
         for row in self.rows.of_people(item):
             yield row | self.surveys.own_ids(item, row)
@@ -156,7 +157,7 @@ def _deployment(place: Place, unsure: set[str], now: datetime) -> Row:
 
 
 def _end(place: Place, now: datetime) -> datetime:
-    """The deployment's end; `now` where it goes on."""
+    """The deployment's end; `now` if it has not ended."""
     return place.ended_at or max(now, place.started_at)
 
 
@@ -169,9 +170,9 @@ def _package(found: list[Place], tables: _Tables, station: str, now: datetime, e
         "profile": BASE + "camtrap-dp-profile.json",
         "name": "uncia-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in station.lower()),
         "title": station,
-        "description": "At event level stands what people believe: of each event and taxon the sequence in which they "
-        "counted most. At media level stand what they said of its other sequences, and what the model says. Events are "
-        f"sequences of one trap that show the same, less than {tables.independence} minutes apart. "
+        "description": "Event-level rows hold what people believe: for each event and taxon, the sequence in which "
+        "they counted most. Media-level rows hold what people said of its other sequences, and what the model says. "
+        f"Events are sequences of one trap that show the same, less than {tables.independence} minutes apart. "
         f"Left out: {'; '.join(tables.left.lines()) or 'nothing'}.",
         "created": utc(now),
         "contributors": [{"title": station, "role": "contact"}],

@@ -1,15 +1,16 @@
-"""Rows of Camtrap DP's media and observations from a sequence of a trap.
+"""Makes the rows of Camtrap DP's media and observations from a sequence of a trap.
 
-Decides how our words become the standard's:
-#1 What people believe is at event level, once: the observations of the sequence that speaks for an event of a taxon
-(`speaking_sequences`). Those of its other sequences are at media level, of the best picture; `unclassified` at event
-level where no picture is in the package. #1a Only the checklist gives type and scientific name; a word that it does not
-know is `unknown` with the word as a comment, as is "not what the model says".
-#2 What the machine says is at media level: `animal` with its probability where the frame reached the threshold, else
-`unknown`, because other animals were not looked for. A frame that was not scored is `unclassified`.
-#3 Every row is tagged `sequence:CATALOGUE/ID`, the machine's also with the sequence's score and verdict, so that an
-event of several sequences comes back as several. Start and end of a person's row are the event's (`catalogue.events`).
-#4 A test sighting is the setting up of the camera, and until a person says otherwise `unclassified`.
+Decides how the catalogue's terms become the standard's:
+#1 People's observations are at event level, once for each event and taxon: those of the sequence that represents the
+   event (`speaking_sequences`). The observations of its other sequences are at media level, with the best picture; if
+   the package has no picture of the sequence, they are `unclassified` at event level.
+#1a Only the checklist gives type and scientific name. A word that it lacks is `unknown` with the word as a comment, and
+   so is the answer "not what the model says".
+#2 The machine's observations are at media level: `animal` with its probability if the frame reached the threshold, else
+   `unknown`, because the model does not look for other animals. A frame that was not scored is `unclassified`.
+#3 Every row has the tag `sequence:CATALOGUE/ID`; the machine's rows also have the sequence's score and verdict. So an
+   event of several sequences is imported as several. A person's row has the event's start and end (`catalogue.events`).
+#4 A test sighting is marked as the set-up of the camera, and is `unclassified` until a person classifies it.
 """
 
 from collections.abc import Iterator
@@ -22,18 +23,18 @@ from uncia_collector.exports.sequences import ExportedSequence, media_id
 from uncia_collector.observations.checklist import Checklist
 from uncia_contract.archive.camtrap_tables import Row, box, machine_answer
 
-CERTAIN = {"certain": 1.0, "probable": 0.8, "possible": 0.5}  # the standard wants a number, if only an approximate one
+CERTAIN = {"certain": 1.0, "probable": 0.8, "possible": 0.5}  # approximate: the standard requires a number
 
 
 @dataclass(frozen=True)
 class CamtrapRows:
-    """The rows of one catalogue's sequences; `catalogue` is its mark in tags."""
+    """Makes the rows of one catalogue's sequences. `catalogue` is the catalogue's part of the tags (#3)."""
 
     checklist: Checklist
     catalogue: str = ""
 
     def media(self, item: ExportedSequence) -> Iterator[Row]:
-        """One for each frame."""
+        """The rows of media: one for each stored frame."""
         for frame in item.frames:
             yield {
                 "mediaID": media_id(frame), "deploymentID": deployment_id(item), "captureMethod": "activityDetection",
@@ -43,13 +44,17 @@ class CamtrapRows:
             }  # fmt: skip
 
     def observations(self, item: ExportedSequence) -> Iterator[Row]:
-        """#1, #2."""
+        """The rows of observations: people's (#1), then the machine's (#2)."""
         yield from self.of_people(item)
         for frame in item.frames:
             yield self._of_frame(item, frame)
 
     def of_people(self, item: ExportedSequence) -> Iterator[Row]:
-        """One for each observation that stands (#1); of a survey's sequence that no uncia wrote, that was made here."""
+        """One row for each observation that counts (#1).
+
+        Of a survey's sequence that no uncia station wrote: only observations made here, because the survey's own rows
+        are exported unchanged.
+        """
         row = item.row
         for said in item.observations if item.event is None or item.event.sequence else item.said_here:
             yield {
@@ -62,7 +67,7 @@ class CamtrapRows:
             } | self._taxon(item, said) | _level(item, said)  # fmt: skip
 
     def _taxon(self, item: ExportedSequence, said: Any) -> Row:
-        """What an observation says that it is (#1a)."""
+        """Type, scientific name and tags of a person's observation (#1a)."""
         label = {"confirmed": item.row.label, "rejected": f"not_{item.row.label}"}.get(said.verdict, said.taxon)
         tags = [f"label:{label}", self._sequence(item), "test" if item.row.test else ""]
         tags += [f"certainty:{said.certainty}"] if said.certainty else []
@@ -76,7 +81,7 @@ class CamtrapRows:
         return {"observationType": kind, "scientificName": name, "observationTags": _joined(tags)}
 
     def _of_frame(self, item: ExportedSequence, frame: Any) -> Row:
-        """#2."""
+        """The machine's row for a frame (#2)."""
         row, moment = item.row, utc(item.taken_at(frame))
         known: Row = {
             "observationID": f"{media_id(frame)}:machine", "deploymentID": deployment_id(item),
@@ -85,8 +90,8 @@ class CamtrapRows:
         }  # fmt: skip
         if frame.score is None or row.test:  # #4
             setup = {"cameraSetupType": "setup"} if row.test else {}
-            unsaid = _joined([self._sequence(item), "test" if row.test else ""])
-            return known | setup | {"observationType": "unclassified", "observationTags": unsaid}
+            unlabelled = _joined([self._sequence(item), "test" if row.test else ""])
+            return known | setup | {"observationType": "unclassified", "observationTags": unlabelled}
         positive = frame.score >= row.threshold
         answer = machine_answer(row.label, positive, frame.score, row.probabilities)
         verdict = "positive" if row.positive else "negative"
@@ -108,13 +113,13 @@ class CamtrapRows:
         }  # fmt: skip
 
     def _sequence(self, item: ExportedSequence) -> str:
-        """#3; an imported sequence keeps the tag that it came with."""
+        """The tag of a sequence (#3); an imported sequence keeps its own tag, or has none."""
         known = f"{self.catalogue}/{item.row.id}" if item.event is None else item.event.sequence
         return f"sequence:{known}" if known else ""
 
 
 def _level(item: ExportedSequence, said: Any) -> Row:
-    """At which level an observation of a person stands, and of which time it is (#1)."""
+    """Level, start and end of a person's observation (#1)."""
     group, row = item.group(said), item.row
     whole: Row = {"eventStart": utc(row.started_at), "eventEnd": utc(max(row.started_at, row.ended_at))}
     whole["observationLevel"] = "event"
@@ -128,7 +133,7 @@ def _level(item: ExportedSequence, said: Any) -> Row:
 
 
 def _best_medium(item: ExportedSequence) -> tuple[str, str] | None:
-    """Id and time of the picture that stands for a sequence; of a trap's one that is here, if any."""
+    """Id and time of the best picture of a sequence, of a trap's only if it is stored; None without a picture."""
     if item.event is not None:
         row = item.event.media[item.row.best_frame] if item.event.media else None
         return None if row is None else (row["mediaID"], row["timestamp"])
@@ -137,17 +142,17 @@ def _best_medium(item: ExportedSequence) -> tuple[str, str] | None:
 
 
 def _joined(tags: list[str]) -> str:
-    """The tags as one text; a label of a trap that holds the mark between tags makes no tag of its own."""
+    """The tags, joined by `|`. A `|` inside of a tag becomes `/`, so that a trap's label cannot add tags."""
     return "|".join(tag.replace("|", "/") for tag in tags if tag)
 
 
 def utc(moment: datetime) -> str:
-    """As the standard writes times."""
+    """A time as the standard writes it: UTC, in whole seconds."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def deployment_id(item: ExportedSequence) -> str:
-    """The id of its place."""
+    """The id of the sequence's deployment; empty without one."""
     return "" if item.place is None else item.place.id
 
 

@@ -1,10 +1,9 @@
-"""Writes COCO Camera Traps JSON (LILA's format): images in sequences, labels said of whole sequences
-(of single images where an imported survey said so).
+"""Writes COCO Camera Traps JSON (LILA's format): images in sequences, with labels of whole sequences.
 
-What several observations say of a sequence are several annotations of each of its images, with `count` where people
-counted. Category 0 is `empty`. A label that only means "not the animal" is a category of its own (`not_snow_leopard`).
-`datetime` states its offset from UTC, which the format leaves open. A picture of a test sighting has `test` (true), a
-field of ours.
+An image has a label of its own if an imported survey gave it one. A sequence with several observations has several
+annotations for each image, with `count` if people counted. Category 0 is `empty`. "Not the animal" is a category of
+its own (`not_snow_leopard`). `datetime` states its offset from UTC, which the format does not define. A picture of a
+test sighting has `test` (true), which is our own field.
 """
 
 import json
@@ -26,9 +25,9 @@ from uncia_contract.archive.json_array import write_json_array
 
 
 def write_coco_camera_traps(connection: Connection, stream: TextIO, station: str, only: Selection = EVERYTHING) -> None:
-    """Write the file as the catalogue is read, once for the images and once for the labels.
+    """Write the file, in bounded memory: one pass over the catalogue for the images, one for the annotations.
 
-    `file_name` is relative to the data folder; `location` is a name, coordinates are left out.
+    `file_name` is relative to the data folder; `location` is a location id. Coordinates are left out.
     """
     categories = {"empty": 0}
     info = {"version": "1.0", "description": station, "contributor": station}

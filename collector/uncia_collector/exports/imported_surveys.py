@@ -1,10 +1,13 @@
-"""Imported surveys as Camtrap DP again: the rows that they came with, what could tell a place left out.
+"""Makes Camtrap DP rows of imported surveys: their own rows, without what reveals a place.
 
-Decides: #1 ids stay as they were; with more than one survey each one's name goes before its ids of media, observations
-and events; #2 a picture that is stored here is named by its path here; #3 unless exact places are asked for, what of a
-deployment describes the place, and a picture's EXIF, are left out; #4 of the rows of a whole event those are left out
-that somebody here has answered; a machine's where a person says what it is, and an uncia's of release 0.1; #5 of a
-sequence that an uncia tagged, what people said is written as of the station's own.
+Decides:
+#1 Ids stay unchanged. If the catalogue has more than one survey, the survey's name is put before the ids of media,
+   observations and events.
+#2 A picture that is stored here gets its path here.
+#3 Unless exact places are wanted, columns that describe the place, and EXIF data, are left out.
+#4 Event-level rows are left out if somebody here has answered. A machine's are left out also if a person of the
+   survey classified the event, and if they are a copy of media-level rows (release 0.1 wrote such copies).
+#5 Of a sequence with an uncia station's tag, people's rows are written as for our own sequences (`camtrap_rows`).
 """
 
 import json
@@ -29,33 +32,33 @@ _TELLS_A_PLACE = {
 
 
 class ImportedSurveys:
-    """The surveys of one catalogue, for one export."""
+    """The surveys of one catalogue, read once for one export."""
 
     def __init__(self, connection: Connection, exact: bool) -> None:
         self.exact = exact
         self._described = {row.name: json.loads(row.description) for row in connection.execute(select(surveys))}
 
     def deployment(self, place: Place) -> Row:
-        """A deployment's columns beyond those that the catalogue knows; nothing of the station's own."""
+        """The survey's own columns of a deployment; empty for the station's own deployments."""
         return {} if place.standard is None else self._columns("deployments", json.loads(place.standard))
 
     def media(self, item: ExportedSequence) -> Iterator[Row]:
         """The rows of an event's media."""
-        assert item.event is not None  # noqa: S101 - the caller looked
+        assert item.event is not None  # noqa: S101 - the caller has checked it
         stored = {frame.n: frame.path for frame in item.frames}
         for n, row in enumerate(item.event.media):
             here = {"filePath": stored[n]} if n in stored else {}  # #2
             yield {"captureMethod": "activityDetection"} | self._columns("media", row) | self._ids(item, row) | here
 
     def observations(self, item: ExportedSequence) -> Iterator[Row]:
-        """The rows of an event's observations."""
-        assert item.event is not None  # noqa: S101 - the caller looked
-        for row in _believed(item):
+        """The rows of an event's observations that are exported (#4, #5)."""
+        assert item.event is not None  # noqa: S101 - the caller has checked it
+        for row in _exported_rows(item):
             yield self._columns("observations", row) | self._ids(item, row)
 
     def own_ids(self, item: ExportedSequence, said: Row) -> Row:
-        """The ids of a person's row of an imported event as the survey has them: of the observation, event, medium."""
-        assert item.event is not None  # noqa: S101 - the caller looked
+        """The ids of a person's row (observation, event, medium) as the survey has them."""
+        assert item.event is not None  # noqa: S101 - the caller has checked it
         own = {row["observationID"]: row["eventID"] for row in item.event.observations if "eventID" in row}
         before, known = self._before(item), str(said["observationID"])
         found: Row = {"eventID": before + own.get(known, next(iter(own.values()), item.row.id))}
@@ -63,7 +66,7 @@ class ImportedSurveys:
         return found | ({"mediaID": before + str(said["mediaID"])} if "mediaID" in said else {})
 
     def taxa(self, names: set[str], checklist: Checklist) -> list[dict[str, Any]]:
-        """The package's `taxonomic`: what a survey knew of a name, else its names in the checklist, else itself."""
+        """The package's `taxonomic`, by name: a survey's entry, else the checklist's names, else only the name."""
         known = {
             taxon["scientificName"]: taxon
             for described in self._described.values()
@@ -73,7 +76,7 @@ class ImportedSurveys:
         return [known.get(name) or _named(name, checklist) for name in sorted(names)]
 
     def credits(self) -> dict[str, Any]:
-        """Whose work is in the package, besides the station's."""
+        """The package's `sources` and `references`: titles and citations of the surveys; empty without surveys."""
         if not self._described:
             return {}
         sources = [{"title": str(described.get("title") or name)} for name, described in self._described.items()]
@@ -87,7 +90,7 @@ class ImportedSurveys:
         return {name: row[name] for name in COLUMNS[table] if name in row and name not in hidden}
 
     def _ids(self, item: ExportedSequence, row: dict[str, str]) -> Row:
-        """#1."""
+        """The row's ids as the package has them (#1)."""
         before = self._before(item)
         return {name: before + row[name] for name in ("mediaID", "observationID", "eventID") if name in row}
 
@@ -102,15 +105,15 @@ def _named(name: str, checklist: Checklist) -> dict[str, Any]:
     return {"scientificName": name} | ({"vernacularNames": spoken} if spoken else {})
 
 
-def _believed(item: ExportedSequence) -> Iterator[dict[str, str]]:
-    """#4."""
-    assert item.event is not None  # noqa: S101 - the caller looked
+def _exported_rows(item: ExportedSequence) -> Iterator[dict[str, str]]:
+    """The survey's rows that are exported (#4, #5)."""
+    assert item.event is not None  # noqa: S101 - the caller has checked it
     rows = item.event.observations
     if item.event.sequence:  # #5
         rows = tuple(row for row in rows if by_machine(row) or is_of_medium(row))
     person = any(not by_machine(row) for row in rows if is_told(row))
     media = any(is_of_medium(row) for row in rows)
     for row in rows:
-        outdone = by_machine(row) and (person or (media and tag_of(row) is not None))
-        if is_of_medium(row) or not (item.said_here or outdone):
+        superseded = by_machine(row) and (person or (media and tag_of(row) is not None))
+        if is_of_medium(row) or not (item.said_here or superseded):
             yield row

@@ -1,4 +1,4 @@
-"""The kinds of export, by the names that page and command line know."""
+"""The table of all export formats (`KINDS`), by the names that page and command line use."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -26,10 +26,21 @@ from uncia_contract.errors import DataError
 
 @dataclass(frozen=True)
 class Request:
-    """What an export is made of; `beside` is the folder in which a training table will lie.
+    """What to export, and how.
 
-    `pictures` asks for the pictures inside the file, where the format knows that (Camtrap DP); `people`
-    asks for those that show people, too.
+    Attributes:
+        connection: to the catalogue.
+        station: the station's name.
+        root: the data folder.
+        now: noted as the time of the export.
+        exact: whether coordinates and names of places are exact.
+        beside: the folder in which a training table will be stored; None: `root`.
+        pictures: whether the file holds the pictures (Camtrap DP only).
+        checklist: the station's.
+        zone: the station's.
+        only: which sequences.
+        people: whether pictures that show people are exported, too.
+        has_pictures: whether `root` holds the pictures. If not, no picture is reported as missing.
     """
 
     connection: Connection
@@ -43,24 +54,27 @@ class Request:
     zone: tzinfo = UTC
     only: Selection = EVERYTHING
     people: bool = False
-    has_pictures: bool = True  # whether `root` is where the pictures are; where it is not, none is called missing
+    has_pictures: bool = True
 
     @property
     def looked_at(self) -> Path | None:
-        """The folder in which the pictures are looked for."""
+        """The folder in which the export checks for the pictures' files; None: no check."""
         return self.root if self.has_pictures or self.pictures else None
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One format: its file's name and type, its words on the page, and what writes it as the catalogue is read."""
+    """One format: name and media type of its file, its title and text on the page, and the function that writes it.
+
+    `foresee` counts what the file would leave out; None for a format that leaves nothing out.
+    """
 
     file: str
     media_type: str
     title: str
     text: str
     write: Callable[[Request, BinaryIO], LeftOut | None]
-    foresee: Callable[[Request], LeftOut] | None = None  # what it would leave out
+    foresee: Callable[[Request], LeftOut] | None = None
 
 
 def _camtrap_dp(request: Request, stream: BinaryIO) -> LeftOut:
@@ -136,10 +150,10 @@ KINDS = {
 
 
 def export(kind: str, request: Request, stream: BinaryIO) -> LeftOut | None:
-    """Write the file of that kind as the catalogue is read, in bounded memory; what it left out, as `foreseen` says.
+    """Write the file of that kind, in bounded memory; return what it left out (None as for `foreseen`).
 
     Raises:
-        DataError: no such kind, or what it needs is not known.
+        DataError: there is no such kind, or the catalogue lacks what the format needs.
     """
     if kind not in KINDS:
         raise DataError(f"export {kind[:20]!r}: expected one of {', '.join(KINDS)}")
@@ -147,13 +161,13 @@ def export(kind: str, request: Request, stream: BinaryIO) -> LeftOut | None:
 
 
 def foreseen(kind: str, request: Request) -> LeftOut | None:
-    """What an export of that kind would hold and leave out now; None of a kind that leaves nothing out."""
+    """What an export of that kind would hold and leave out now; None for a kind that leaves nothing out."""
     foresee = KINDS[kind].foresee
     return None if foresee is None else foresee(_hiding(request))
 
 
 def _hiding(request: Request) -> Request:
-    """The same request, without the pictures of people unless it asks for them."""
+    """The request, without pictures that show people unless it asks for them."""
     if request.people:
         return request
     return replace(request, only=replace(request.only, hidden=human_names(request.checklist)))

@@ -1,7 +1,9 @@
-"""What a Camtrap DP package leaves out: told before it is written and after.
+"""Counts what a Camtrap DP package leaves out, by reason and trap, before and while it is written.
 
-Decides: left out are #1 sequences outside every deployment (the standard wants to know where); #2 sequences of which
-neither a picture is here nor anybody's word; #3 pictures that are not here, or whose file is missing on the disk.
+Decides what is left out:
+#1 sequences outside every deployment (the standard requires a place),
+#2 sequences with neither a stored picture nor an answer,
+#3 pictures that are not stored, or whose file is missing on the disk.
 """
 
 from collections import Counter
@@ -25,7 +27,7 @@ _MOST_TRAPS = 12  # named in one line
 
 @dataclass
 class LeftOut:
-    """`kept` sequences; `counts` of what is left out by reason, and then by trap."""
+    """`kept` is the number of exported sequences; `counts` has what is left out, by reason, then by trap."""
 
     kept: int = 0
     counts: dict[str, Counter[str]] = field(default_factory=dict)
@@ -36,12 +38,12 @@ class LeftOut:
         return sum(self.counts.get(reason, Counter[str]()).total() for reason in (OUTSIDE, SILENT))
 
     def add(self, reason: str, trap: str, count: int = 1) -> None:
-        """So many more."""
+        """Count what is left out of a trap, for one of the `REASONS`."""
         if count:
             self.counts.setdefault(reason, Counter())[trap] += count
 
     def lines(self, translate: Callable[[str], str] = str) -> list[str]:
-        """One for each reason, such as `pictures whose file is missing on the disk: 12 (ridge-01 10, ridge-02 2)`."""
+        """One line for each reason, such as `pictures that cannot be read: 12 (ridge-01 10, ridge-02 2)`."""
         return [
             f"{translate(reason)}: {by_trap.total()} ({_by_trap(by_trap, translate)})"
             for reason, by_trap in sorted(self.counts.items())
@@ -49,17 +51,17 @@ class LeftOut:
 
     @property
     def summary(self) -> str:
-        """All in one line."""
+        """All counts in one line."""
         return f"sequences: {self.kept}; left out: {'; '.join(self.lines()) or 'nothing'}"
 
 
 def selected(item: ExportedSequence, root: Path | None, left: LeftOut) -> ExportedSequence | None:
-    """The sequence as far as the package takes it, None where it does not; `left` counts.
+    """The sequence with the frames that the package can hold; None if the package leaves it out.
 
     Args:
         item: the sequence.
-        root: the data folder, to look for the pictures' files; None does not look.
-        left: what is counted on the way.
+        root: the data folder, to check whether the pictures' files exist; None: no check.
+        left: counts the sequence, and what is left out of it.
     """
     trap = item.row.trap
     if item.place is None:  # #1
@@ -77,7 +79,7 @@ def selected(item: ExportedSequence, root: Path | None, left: LeftOut) -> Export
 
 
 def what_is_left_out(connection: Connection, root: Path | None, only: Selection = EVERYTHING) -> LeftOut:
-    """What a package that is written now would leave out."""
+    """Count what a package would hold and leave out if it were written now."""
     left = LeftOut()
     for item in exported_sequences(connection, only=only):
         selected(item, root, left)

@@ -1,9 +1,12 @@
-"""Writes the observations that stand as CSV for spreadsheets, oldest first.
+"""Writes the observations that count as CSV for spreadsheets, oldest first.
 
-Decides: #1 one line for each observation; one with an empty taxon for a sequence that nobody has answered, or that is
-only said not to show what the model says; #2 UTF-8 with a byte order mark, by which Excel knows it; #3 times of the
-station beside their offset (`UTC+05:00`), and in UTC; #4 a text that a spreadsheet would run as a formula gets an
-apostrophe in front. No other file of ours does #2 or #4.
+Decides:
+#1 One line for each observation. A sequence that nobody has answered, or whose answer only denies the model's label,
+   has one line without a taxon.
+#2 UTF-8 with a byte order mark, because Excel reads other files in another encoding.
+#3 Times are in the station's zone with their offset (`UTC+05:00`), and in UTC.
+#4 A text that a spreadsheet would run as a formula gets a leading apostrophe.
+No other export does #2 or #4.
 """
 
 import csv
@@ -35,14 +38,15 @@ def write_observations_table(
     exact: bool = False,
     only: Selection = EVERYTHING,
 ) -> int:
-    """Write the table; how many lines it has.
+    """Write the table; return the number of its lines.
 
     Args:
         connection: to the catalogue.
         stream: UTF-8, opened with `newline=""`.
-        zone: of the station.
-        checklist: gives the taxa their names.
-        exact: whether places are called by their names, else by their ids.
+        zone: the station's.
+        checklist: has the names of the taxa.
+        exact: whether places are named by their names, else by their ids.
+        only: which sequences.
     """
     stream.write(BYTE_ORDER_MARK)  # #2
     writer = csv.writer(stream)
@@ -56,7 +60,7 @@ def write_observations_table(
 
 
 def _lines(item: ExportedSequence, zone: tzinfo, checklist: Checklist) -> Iterator[list[Any]]:
-    """#1."""
+    """The lines of a sequence (#1)."""
     row, place = item.row, item.place
     where = item.location if place is None else place.location_name or place.location_id
     known = [_clock(row.started_at, zone), _offset(row.started_at, zone), _clock(row.started_at, UTC), where, row.trap]
@@ -71,7 +75,7 @@ def _lines(item: ExportedSequence, zone: tzinfo, checklist: Checklist) -> Iterat
 
 
 def _names(said: Any, item: ExportedSequence, checklist: Checklist) -> list[str]:
-    """Scientific, English and Russian name, and kind; of a word that the checklist does not know the word."""
+    """Scientific name, English name, Russian name and kind; for a word that the checklist lacks, the word itself."""
     taxon = checklist.find(said.taxon)
     if taxon is not None:
         return [taxon.scientific_name, taxon.name("en"), taxon.name("ru"), taxon.kind]
@@ -88,5 +92,5 @@ def _offset(moment: datetime, zone: tzinfo) -> str:
 
 
 def _guarded(value: object) -> object:
-    """#4."""
+    """The value, with an apostrophe before a formula (#4)."""
     return "'" + value if isinstance(value, str) and value.startswith(_FORMULA) else value

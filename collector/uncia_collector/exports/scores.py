@@ -11,7 +11,7 @@ from uncia_contract.archive.scored_picture import ScoredPicture
 
 
 def scored_pictures(connection: Connection, only: Selection = EVERYTHING) -> Iterator[ScoredPicture]:
-    """Every stored frame; `file` is relative to the data folder."""
+    """Yield every stored frame of a selection; `file` is relative to the data folder."""
     for item in exported_sequences(connection, only=only):
         for frame in item.frames:
             yield _picture(item, frame)

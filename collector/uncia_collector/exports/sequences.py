@@ -1,7 +1,8 @@
-"""What is exported, in one pass over the catalogue: sequences with their stored frames and where they were taken.
+"""Reads the sequences to export in one pass over the catalogue, with their stored frames, answers and places.
 
-Decides what people's opinions make of a sequence's label, and how coordinates are coarsened:
-#1 rounded to 0.1 degree, the uncertainty grown by half that cell's diagonal, names and comments of places left out.
+Decides which label an exported sequence has, and how coordinates are coarsened:
+#1 They are rounded to 0.1 degree, and the uncertainty grows by half the diagonal of that cell. Names and comments of
+   places are left out.
 """
 
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ EMPTY_LABELS = frozenset({"empty", "blank", "nothing"})
 
 @dataclass(frozen=True)
 class Place:
-    """A deployment as it may be exported."""
+    """A deployment as it is exported: with exact or with coarse coordinates (#1)."""
 
     id: str
     trap: str
@@ -45,25 +46,25 @@ class Place:
     comments: str
     origin: str = ""
     clock_shift_s: float = 0.0
-    standard: bytes | None = None  # the row as an imported survey had it
+    standard: bytes | None = None  # the row of an imported survey, as JSON
 
 
 @dataclass(frozen=True)
 class ExportedSequence:
-    """One sequence: its row, its stored frames in order, the observations that stand, its place."""
+    """One sequence: its row, its stored frames in order, the observations that count, its place."""
 
     row: Any
     frames: list[Any]
     observations: list[Any]
     place: Place | None
-    event: ImportedEvent | None = None  # of an imported survey: its rows as they came
-    groups: dict[str, Any] = field(default_factory=dict)  # its events by what they show, where they were asked for
-    hidden: bool = False  # shows people, whose pictures are left out
-    speaks_for: frozenset[str] = frozenset()  # the labels of those of its events that its observations stand for
+    event: ImportedEvent | None = None  # the rows of an imported survey, unchanged
+    groups: dict[str, Any] = field(default_factory=dict)  # its events by label; empty unless `grouped`
+    hidden: bool = False  # it shows people, and their pictures are left out
+    speaks_for: frozenset[str] = frozenset()  # labels of the events that this sequence represents
 
     @property
     def label(self) -> str:
-        """What it shows, as far as anybody knows: the reviewer's label before the model's."""
+        """What it shows: the reviewer's label, else the model's (with `not_` if negative)."""
         match self.row.review:
             case "relabelled":
                 return str(self.row.review_label)
@@ -77,55 +78,55 @@ class ExportedSequence:
 
     @property
     def shown(self) -> list[tuple[str, int | None]]:
-        """Each label that it shows, and how many of it, where people said so; `label` where they named nothing."""
+        """(label, count) of each taxon that people named, the count if they gave one; `label` if they named none."""
         named = [one for one in self.observations if one.taxon is not None]
         if len(named) < 2:
             return [(self.label, named[0].count if named else None)]
         return [(self.row.label if one.verdict == "confirmed" else one.taxon, one.count) for one in named]
 
     def group(self, said: Any = None) -> Any:
-        """The event of `catalogue.events` that it belongs to: that of the observation `said`, else the main one."""
+        """The event of `catalogue.events` of the observation `said`; without one, the main event of the sequence."""
         label = None if said is None else self.row.label if said.verdict == "confirmed" else said.taxon
         return self.groups.get(str(label)) or next(iter(self.groups.values()))
 
     def event_id(self, said: Any = None) -> str:
-        """The id of its event (`group`) in exports: the same for all sequences of one."""
+        """The id of its event (`group`) in exports: the same for all sequences of one event."""
         return f"{self.row.trap}:{self.group(said).first}"
 
     @property
     def location(self) -> str:
-        """The deployment's location; the trap where no deployment places it."""
+        """The location id of its deployment; without a deployment, the trap's id."""
         camera = f"/{self.row.camera}" if self.row.camera else ""
         return f"{self.row.trap}{camera}" if self.place is None else self.place.location_id
 
     def taken_at(self, frame: Any) -> datetime:
-        """When a frame was taken; the sequence's start where that is not known."""
+        """When a frame was taken; the sequence's start if that is unknown."""
         time: datetime = frame.taken_at or self.row.started_at
         return time
 
     @cached_property
     def labels(self) -> dict[int, str]:
-        """What people said of single frames: of an imported survey, unless somebody here said otherwise of it all."""
+        """People's labels of single frames, by frame number: a survey's; empty if somebody here has answered."""
         return {} if self.event is None or self.said_here else self.event.labels()
 
     @property
     def said_here(self) -> list[Any]:
-        """The observations that stand and did not come with a survey."""
+        """The observations that count and are from people here, not from a survey."""
         return [row for row in self.observations if row.observation is None]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which sequences are exported; an empty field leaves none out. `reviewed`: only those, or only the others."""
+    """Which sequences are exported; an empty field selects all."""
 
     traps: tuple[str, ...] = ()
     since: datetime | None = None
-    until: datetime | None = None  # this moment is not among them
-    reviewed: bool | None = None
-    hidden: frozenset[str] = frozenset()  # names (`comparable`) of what is not shown: pictures of them are left out
+    until: datetime | None = None  # exclusive
+    reviewed: bool | None = None  # True: only reviewed sequences, False: only the others
+    hidden: frozenset[str] = frozenset()  # names (`comparable`) of taxa whose pictures are left out
 
     def where(self) -> list[ColumnElement[bool]]:
-        """As SQL."""
+        """The selection as conditions for SQL."""
         found: list[ColumnElement[bool]] = [sequences.c.trap.in_(self.traps)] if self.traps else []
         found += [] if self.since is None else [sequences.c.started_at >= self.since]
         found += [] if self.until is None else [sequences.c.started_at < self.until]
@@ -133,7 +134,7 @@ class Selection:
         return found + ([] if self.reviewed is None else [~open_ if self.reviewed else open_])
 
     def takes(self, place: Place) -> bool:
-        """Whether sequences of a deployment may be among them."""
+        """Whether sequences of a deployment may be selected."""
         begun = self.until is None or place.started_at < self.until
         ended = self.since is not None and place.ended_at is not None and place.ended_at < self.since
         return begun and not ended and (not self.traps or place.trap.partition("/")[0] in self.traps)
@@ -145,24 +146,24 @@ EVERYTHING = Selection()
 def exported_sequences(
     connection: Connection, exact: bool = False, only: Selection = EVERYTHING, grouped: bool = False
 ) -> Iterator[ExportedSequence]:
-    """The sequences of a selection, oldest first; `grouped` looks up the events of each."""
+    """Yield the sequences of a selection, oldest first; with `grouped`, also the events of each (`groups`)."""
     for page in Gatherer(connection, exact, only, grouped).pages():
         yield from page
 
 
 class Gatherer:
-    """Puts together what is exported of sequences: frames, observations, place, events."""
+    """Collects what is exported of each sequence: frames, observations, place, events."""
 
     def __init__(self, connection: Connection, exact: bool, only: Selection, grouped: bool) -> None:
         self.connection, self.only, self.grouped = connection, only, grouped
         self._places = places(connection, exact)
 
     def pages(self) -> Iterator[list[ExportedSequence]]:
-        """Those of the selection, oldest first, some hundreds at a time."""
+        """The sequences of the selection, oldest first, in lists of some hundreds."""
         return map(self.gather, pages_of_sequences(self.connection, *self.only.where()))
 
     def gather(self, rows: list[Any]) -> list[ExportedSequence]:
-        """Those of these rows."""
+        """The exported sequences of these rows of the catalogue, in the same order."""
         keys = [(row.trap, row.id) for row in rows]
         of_frames, told = stored_frames(self.connection, keys), observations_of(self.connection, keys)
         events = _events(self.connection, rows)
@@ -186,7 +187,7 @@ def media_id(frame: Any) -> str:
 
 
 def places(connection: Connection, exact: bool = False) -> list[Place]:
-    """The deployments, coarsened (#1) unless `exact`."""
+    """All deployments, coarsened (#1) unless `exact`."""
     rows = connection.execute(select(deployments).order_by(deployments.c.trap, deployments.c.started_at))
     whole = [Place(**row._mapping) for row in rows]
     return whole if exact else [_coarse(place) for place in whole]
@@ -208,7 +209,7 @@ def _coarse(place: Place) -> Place:
 
 
 def _place_of(found: list[Place], row: Any) -> Place | None:
-    """Of a hub's camera its own deployment, else the hub's; the later of two that overlap."""
+    """The deployment of the sequence's camera, else of its trap, at that time; the later one if two overlap."""
     names = (f"{row.trap}/{row.camera}", row.trap) if row.camera else (row.trap,)
     for name in names:
         fitting = [place for place in found if place.trap == name and _holds(place, row.started_at)]

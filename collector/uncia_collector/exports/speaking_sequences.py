@@ -1,9 +1,10 @@
-"""Which sequence of an event speaks for it: its observations alone stand at event level in Camtrap DP.
+"""Chooses the sequence that represents ("speaks for") an event: Camtrap DP has only its observations at event level.
 
-Decides: #1 of the sequences of one event at one place the one in which people counted most (an observation without a
-count is one), of equals the one of which most is said, of these the earliest; #2 each taxon that an event shows has a
-speaker of its own. So the counts of event-level rows can be summed: an animal that sits before the trap for ten
-sequences is counted once.
+So the counts of event-level rows can be summed: an animal that sits before the trap for ten sequences is counted once.
+Decides:
+#1 Of the sequences of one event at one place, the one in which people counted most represents it (an observation
+   without a count is one). If two are equal, the one with more details; then the earliest.
+#2 Each taxon of an event has its own representative.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,18 +22,20 @@ Spoken = tuple[str, str, str, str]  # trap, first sequence and label of an event
 
 
 def with_speakers(connection: Connection, exact: bool, only: Selection) -> Iterator[ExportedSequence]:
-    """The sequences of a selection, oldest first, with their events and `speaks_for`."""
+    """Yield the sequences of a selection, oldest first, with their events (`groups`) and `speaks_for`."""
     gatherer = Gatherer(connection, exact, only, grouped=True)
     for page in gatherer.pages():
         labels: dict[Key, set[str]] = {}
-        for (_, _, label, _), key in _speakers([*page, *gatherer.gather(_beside(connection, page, only))]).items():
+        for (_, _, label, _), key in _representatives(
+            [*page, *gatherer.gather(_beside(connection, page, only))]
+        ).items():
             labels.setdefault(key, set()).add(label)
         for item in page:
             yield replace(item, speaks_for=frozenset(labels.get((item.row.trap, item.row.id), ())))
 
 
 def _beside(connection: Connection, page: list[ExportedSequence], only: Selection) -> list[Any]:
-    """The answered sequences beyond a page that share an event with one of it; a page is in order of time."""
+    """The rows of answered sequences on other pages that share an event with one of this page (ordered by time)."""
     s, first, last = sequences.c, page[0].row.started_at, page[-1].row.started_at
     events = {(one.trap, one.first, one.label): one for item in page for one in item.groups.values()}.values()
     across = [one for one in events if one.sequences > 1 and (one.started_at <= first or one.ended_at >= last)]
@@ -44,8 +47,8 @@ def _beside(connection: Connection, page: list[ExportedSequence], only: Selectio
     return [row for row in rows if (row.trap, row.id) not in known]
 
 
-def _speakers(items: Iterable[ExportedSequence]) -> dict[Spoken, Key]:
-    """The (trap, id) of the sequence that speaks for each event (#1, #2)."""
+def _representatives(items: Iterable[ExportedSequence]) -> dict[Spoken, Key]:
+    """The (trap, id) of the sequence that represents each event (#1, #2)."""
     best: dict[Spoken, tuple[Any, Key]] = {}
     for item in items:
         said: dict[Spoken, list[Any]] = {}

@@ -1,10 +1,11 @@
-"""Strips from a JPEG what could tell where it was taken; its pixels, and the stored file, stay as they are.
+"""Removes from a JPEG what could reveal where it was taken; its pixels, and the stored file, stay unchanged.
 
-Decides what of a header may leave the station: #1 of EXIF the tags listed here (camera, time, exposure, orientation),
-never GPS, maker notes or free text (of the texts, times are times, and make and model are short); #2 JFIF without its
-thumbnail, colour profile, Adobe's mark and what decoding needs; #3 nothing else: no XMP, IPTC or comment, no
-thumbnail, nothing that only bears JFIF's or Adobe's marker, and nothing behind the picture's end, where phones and
-stereo cameras keep second pictures.
+Decides which parts of a header may leave the station:
+#1 EXIF: the tags listed here (camera, time, exposure, orientation), never GPS, maker notes or free text. A text is kept
+   only if it is a time, or a short name of make or model.
+#2 JFIF without its thumbnail, the colour profile, Adobe's segment, and what decoding needs.
+#3 Nothing else: no XMP, IPTC or comment, no thumbnail, no other segment with JFIF's or Adobe's marker, and nothing
+   after the end of the picture, where phones and stereo cameras store further pictures.
 """
 
 import re
@@ -18,7 +19,12 @@ from uncia_contract.pictures.jpeg import PILLOW_ERRORS
 
 _EXIF, _ICC, _SOS, _EOI = b"Exif\0\0", b"ICC_PROFILE\0", 0xDA, 0xD9
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
-_JFIF, _JFIF_BYTES, _ADOBE, _ADOBE_BYTES = b"JFIF\0", 12, b"Adobe", 12  # without thumbnail; all of it
+_JFIF, _JFIF_BYTES, _ADOBE, _ADOBE_BYTES = (
+    b"JFIF\0",
+    12,
+    b"Adobe",
+    12,
+)  # lengths: JFIF without its thumbnail, Adobe whole
 _TIME, _NAME = re.compile(r"[\d:. +Z-]{1,32}"), re.compile(r"[\w .()/-]{1,40}")
 _NEEDED = {0xDB, 0xC4, 0xCC, 0xDD, 0xDC, _SOS} | ({*range(0xC0, 0xD0)} - {0xC8})
 _CAMERA = (
@@ -35,10 +41,10 @@ _PICTURE = (
 
 
 def strip_location(jpeg: bytes) -> bytes:
-    """The same picture with a header that holds no location; what is decoded is bit for bit the same.
+    """The same picture with a header that holds no location; the decoded pixels are identical.
 
     Raises:
-        FrameError: its segments cannot be followed to the end of the picture.
+        FrameError: the segments of the file do not lead to the end of the picture.
     """
     return b"\xff\xd8" + b"".join(_segments(jpeg)) + b"\xff\xd9"
 
@@ -54,7 +60,7 @@ def _segments(jpeg: bytes) -> Iterator[bytes]:
         marker = jpeg[at + 1]
         if marker == _EOI:
             return
-        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:  # filling, and marks without content
+        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:  # fill bytes, and markers without content
             at += 1 if marker == 0xFF else 2
             continue
         end = at + 2 + struct.unpack_from(">H", jpeg, at + 2)[0]
@@ -64,7 +70,7 @@ def _segments(jpeg: bytes) -> Iterator[bytes]:
 
 
 def _scan_end(jpeg: bytes, at: int) -> int:
-    """Where the compressed data that begin at `at` end: the next marker that is no stuffing and no restart."""
+    """Where the compressed data that begin at `at` end: at the next marker except stuffed bytes and restarts."""
     while (at := jpeg.find(b"\xff", at)) >= 0 and at + 1 < len(jpeg):
         if jpeg[at + 1] != 0 and not 0xD0 <= jpeg[at + 1] <= 0xD7:
             return at
@@ -73,7 +79,7 @@ def _scan_end(jpeg: bytes, at: int) -> int:
 
 
 def _segment(marker: int, segment: bytes) -> bytes:
-    """The segment as it may leave the station, empty where it may not."""
+    """The segment as it may leave the station; empty if it may not (#1, #2, #3)."""
     if marker == _APP1 and segment[4:].startswith(_EXIF):
         return _exif_segment(segment[4:])
     if marker == _APP2 and segment[4:].startswith(_ICC):
@@ -90,7 +96,7 @@ def _application(marker: int, content: bytes) -> bytes:
 
 
 def _exif_segment(block: bytes) -> bytes:
-    """#1; empty where the block cannot be read."""
+    """The EXIF segment with the tags of #1; empty if the block cannot be read."""
     old, new = Image.Exif(), Image.Exif()
     try:
         old.load(block)
@@ -107,7 +113,7 @@ def _exif_segment(block: bytes) -> bytes:
 
 
 def _is_plain(tag: int, value: object) -> bool:
-    """Whether a value says what its tag is for, and no more."""
+    """Whether a value is what its tag is for: a number, a few bytes, a time, a short name."""
     if isinstance(value, bytes):
         return len(value) <= 4
     if not isinstance(value, str):

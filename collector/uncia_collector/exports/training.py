@@ -1,9 +1,10 @@
-"""Writes reviewed sequences as `uncia-train`'s CSV, so that review ends in a better model.
+"""Writes reviewed sequences as a CSV table for `uncia-train`.
 
-Decides which frames teach what: #1 of a confirmed sequence the frames that scored at least a half, or its best one (the
-others may be empty); #2 of a rejected or relabelled one every frame: they fooled the model, or might; #2a of one that
-was relabelled by another positive label of its bundle the frames of #1: the model named it wrongly; #3 a frame that
-people called something by itself (in an imported survey) teaches just that.
+Decides which frames are training examples:
+#1 Of a confirmed sequence, the frames with a score of at least 0.5, and its best frame. The others may be empty.
+#2 Of a rejected or relabelled sequence, every frame: the model was wrong about them, or could be.
+#2a Of a sequence relabelled with another positive label of its bundle, the frames of #1.
+#3 A frame with its own label (in an imported survey) is an example of that label.
 """
 
 import csv
@@ -22,14 +23,14 @@ COLUMNS = ("file", "label", "sequence", "location", "datetime", "source", "split
 def write_training_table(
     connection: Connection, stream: TextIO, root: Path, beside: Path, only: Selection = EVERYTHING
 ) -> int:
-    """Write the table; how many frames it names.
+    """Write the table; return the number of frames in it.
 
     Args:
         connection: to the catalogue.
         stream: opened with `newline=""`.
         root: the data folder.
-        beside: the folder in which the table will lie: `file` is relative to it.
-        only: of which sequences; those that nobody reviewed teach nothing.
+        beside: the folder in which the table will be stored: `file` is relative to it.
+        only: which sequences; those that nobody reviewed are left out.
     """
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -1,4 +1,4 @@
-"""Camtrap DP 1.0: what we write validates, what the standard shows as its example can be read."""
+"""Camtrap DP 1.0: exported packages are valid, and the standard's example can be read."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ needs_standard = pytest.mark.skipif(
 
 @pytest.fixture
 def survey(stored, sent, make_sequence, make_jpeg, tmp_path):
-    """A catalogue with a place, a confirmed sighting, a rejected, a relabelled one, one outside every deployment."""
+    """A catalogue with a deployment; a confirmed, a rejected, a relabelled sequence; one without a deployment."""
     table = tmp_path / "deployments.csv"
     table.write_text(DEPLOYMENTS)
     read_deployments(table, stored.database)
@@ -47,7 +47,7 @@ def survey(stored, sent, make_sequence, make_jpeg, tmp_path):
 
 
 def package_of(survey, exact: bool = False) -> zipfile.ZipFile:
-    """The exported package."""
+    """Export the catalogue as a package; return the open zip."""
     stream = io.BytesIO()
     with survey.database.reading() as connection:
         counts = write_camtrap_dp(connection, stream, "Zorkul station", NOW, exact)
@@ -56,12 +56,12 @@ def package_of(survey, exact: bool = False) -> zipfile.ZipFile:
 
 
 def rows_of(package: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
-    """A table of the package."""
+    """The rows of a table of the package."""
     return [*csv.DictReader(io.TextIOWrapper(package.open(f"{name}.csv"), "utf-8"))]
 
 
 def mistakes_in(package: zipfile.ZipFile, folder: Path) -> list:
-    """What frictionless finds wrong by the standard's schemas; unpacked into a folder."""
+    """The mistakes that frictionless finds by the standard's schemas; the package is unpacked into a folder."""
     frictionless = pytest.importorskip("frictionless")
     package.extractall(folder)
     described = json.loads((folder / "datapackage.json").read_text())
@@ -75,7 +75,7 @@ def mistakes_in(package: zipfile.ZipFile, folder: Path) -> list:
 @pytest.mark.heavy
 @needs_standard
 def test_frictionless_finds_nothing_wrong(survey, tmp_path):
-    """Every table against the standard's own schema, foreign keys included."""
+    """Every table is valid by the standard's own schema, foreign keys included."""
     said = [Observation("Snow leopard", 2, "female", "adult", "probable", "by the | spring"), Observation("Yeti", 1)]
     give_answer(survey.database, ("ridge", "2"), said, "Bek", NOW)
 
@@ -83,7 +83,7 @@ def test_frictionless_finds_nothing_wrong(survey, tmp_path):
 
 
 def strictly_local(schema):
-    """The profile without what lies on the internet (frictionless' own and GeoJSON's schemas)."""
+    """The profile without its references to the internet (frictionless' own and GeoJSON's schemas)."""
     if isinstance(schema, dict):
         return {key: strictly_local(part) for key, part in schema.items() if not str(part).startswith("http")}
     return [strictly_local(part) for part in schema] if isinstance(schema, list) else schema
@@ -91,7 +91,7 @@ def strictly_local(schema):
 
 @needs_standard
 def test_package_follows_the_profile(survey):
-    """datapackage.json against all that the standard's profile says: what is required, types, words."""
+    """datapackage.json is valid by the standard's profile: required keys, types, enumerations."""
     jsonschema = pytest.importorskip("jsonschema")
     described = json.load(package_of(survey).open("datapackage.json"))
     profile = strictly_local(json.loads((STANDARD / "camtrap-dp-profile.json").read_text()))
@@ -102,15 +102,15 @@ def test_package_follows_the_profile(survey):
 
 @needs_standard
 def test_the_standards_example_is_read(stored):
-    """The deployments of the standard's example package come in, times with their offsets."""
+    """The deployments of the standard's example package are read, times with their offsets."""
     assert read_deployments(STANDARD / "example", stored.database) == 4
     with stored.database.reading() as connection:
         first = next(place for place in places(connection, exact=True) if place.id == "00a2c20d")
     assert (first.trap, first.latitude, f"{first.started_at:%H:%M}") == ("320", 51.496, "02:57")
 
 
-def test_coordinates_are_coarse_and_say_so(survey):
-    """0.1 degree, the uncertainty grown by the cell's half diagonal, no name of the place."""
+def test_coordinates_are_coarse_and_the_package_states_it(survey):
+    """Rounded to 0.1 degree, the uncertainty grown by half the cell's diagonal, no name of the place."""
     [row] = rows_of(package_of(survey), "deployments")
 
     told = (row["latitude"], row["longitude"], row["coordinateUncertainty"], row["locationName"])
@@ -118,14 +118,14 @@ def test_coordinates_are_coarse_and_say_so(survey):
 
 
 def test_administrator_may_ask_for_exact_coordinates(survey):
-    """As they were written down."""
+    """An exact export has the coordinates and the name of the place unchanged."""
     [row] = rows_of(package_of(survey, exact=True), "deployments")
 
     assert (row["latitude"], row["longitude"], row["coordinateUncertainty"]) == ("36.9123", "73.0456", "30")
 
 
-def test_people_speak_of_events_and_machines_of_media(survey):
-    """What people believe stands at event level alone; what the model says has its probability, box and name."""
+def test_peoples_rows_are_at_event_level_and_the_machines_at_media_level(survey):
+    """The machine's rows have probability, box and scientific name."""
     rows = rows_of(package_of(survey), "observations")
 
     events = [row for row in rows if row["observationLevel"] == "event"]
@@ -154,7 +154,7 @@ SIX = {
 
 @pytest.fixture
 def six(stored, make_sequence, make_jpeg, tmp_path):
-    """The six positives of a real station, and an audit that nobody has looked at."""
+    """The six positives of a real station, and an audit that nobody has answered."""
     (tmp_path / "deployments.csv").write_text(DEPLOYMENTS)
     read_deployments(tmp_path / "deployments.csv", stored.database)
     for n, (name, told) in enumerate(SIX.items()):
@@ -168,7 +168,7 @@ def six(stored, make_sequence, make_jpeg, tmp_path):
 
 
 def exported(stored, **changed) -> zipfile.ZipFile:
-    """The package of a catalogue."""
+    """Export the catalogue as a package; return the open zip."""
     stream = io.BytesIO()
     with stored.database.reading() as connection:
         write_camtrap_dp(connection, stream, "Station", NOW, **changed)
@@ -184,15 +184,15 @@ def events_of(package: zipfile.ZipFile) -> dict[str, tuple[str, str]]:
 
 
 def test_a_filter_on_event_level_animals_gives_what_people_believe_once(six):
-    """One row for each answer that stands: two leopards, a fox, a person; what nobody has answered has none."""
+    """One row for each answer that counts: two leopards, a fox, a person; a sequence without an answer has none."""
     assert events_of(exported(six)) == {
         "confirmed": ("animal", "Panthera uncia"), "named": ("animal", "Panthera uncia"),
         "renamed": ("animal", "Vulpes vulpes"), "herder": ("human", ""), "rejected": ("unknown", ""),
     }  # fmt: skip
 
 
-def test_an_audit_that_nobody_has_looked_at_is_not_blank(six):
-    """The model did not look for other animals; people alone say that nothing was there."""
+def test_an_audit_that_nobody_has_answered_is_not_blank(six):
+    """The model did not look for other animals; only people can say that nothing was there."""
     rows = rows_of(exported(six), "observations")
     assert [row["observationType"] for row in rows if row["mediaID"] == "ridge:audit:0"] == ["unknown"]
     assert "blank" not in {row["observationType"] for row in rows}
@@ -210,7 +210,7 @@ WORDS = {
 
 @pytest.mark.parametrize(("word", "expected"), WORDS.items(), ids=str)
 def test_only_the_checklist_gives_a_scientific_name(six, word, expected):
-    """A word that it does not know is a comment, however much it looks like a name."""
+    """A word that the checklist lacks is a comment, even if it looks like a scientific name."""
     review(six.database, ("ridge", "open"), "relabelled", "Anara", NOW, word)
     package = exported(six)
     assert events_of(package)["open"] == expected
@@ -222,8 +222,8 @@ def test_only_the_checklist_gives_a_scientific_name(six, word, expected):
     assert named == {"Panthera uncia", "Vulpes vulpes", expected[1]} - {""}
 
 
-def test_without_the_data_folder_no_picture_is_called_missing(six, tmp_path, capsys):
-    """Only the database is named: the command cannot look."""
+def test_without_the_data_folder_no_picture_is_reported_as_missing(six, tmp_path, capsys):
+    """If only the database is named, the command cannot check the files."""
     url = six.database.engine.url.render_as_string(hide_password=False)
     (tmp_path / "elsewhere").mkdir()
     assert main(["export", "camtrap-dp", "--out", str(tmp_path / "elsewhere" / "x.zip"), "--database", url]) == 0
@@ -232,7 +232,7 @@ def test_without_the_data_folder_no_picture_is_called_missing(six, tmp_path, cap
 
 
 def test_a_label_of_a_trap_adds_no_tags(six, make_sequence, make_jpeg):
-    """Whatever it holds: it came from outside."""
+    """A label of a trap is input from outside: a `|` in it does not start a tag."""
     sent = make_sequence(id="odd", label="x|verdict:negative|sequence:0/1", pictures=[make_jpeg(8)])
     six.commit(*sent.messages())
     [row] = [row for row in rows_of(exported(six), "observations") if row["mediaID"] == "ridge:odd:0"]
@@ -244,8 +244,8 @@ def test_a_label_of_a_trap_adds_no_tags(six, make_sequence, make_jpeg):
     ]
 
 
-def test_all_that_was_said_is_in_its_columns(six):
-    """Two observations in one answer: count, sex, life stage, certainty, note, by whom and when."""
+def test_every_part_of_an_answer_is_in_its_column(six):
+    """Two observations in one answer: count, sex, life stage, certainty, note, person and time."""
     said = [Observation("Snow leopard", 1, "female", "adult", "probable", "at the spring"), Observation("ibex", 5)]
     give_answer(six.database, ("ridge", "open"), said, "Bek", NOW)
     rows = [row for row in rows_of(exported(six), "observations") if row["classifiedBy"] == "Bek"]
@@ -258,8 +258,8 @@ def test_all_that_was_said_is_in_its_columns(six):
     }
 
 
-def test_what_is_left_out_is_said_before_and_after(six, make_sequence, make_jpeg, tmp_path, capsys):
-    """How many, which traps, why: by the command on both sides of its work, and in the package's description."""
+def test_what_is_left_out_is_reported_before_and_after(six, make_sequence, make_jpeg, tmp_path, capsys):
+    """Counts, traps and reasons: printed before and after writing, and in the package's description."""
     six.commit(*make_sequence(id="far", trap="unplaced", pictures=[make_jpeg(20)]).messages())
     six.commit(make_sequence(id="silent").record_message())
     with six.database.reading() as connection:
@@ -284,13 +284,13 @@ def test_what_is_left_out_is_said_before_and_after(six, make_sequence, make_jpeg
 
 
 def test_without_deployments_there_is_no_package(stored):
-    """The standard wants to know where; the error says what to do."""
+    """The standard requires places; the error names the command that adds them."""
     with stored.database.reading() as connection, pytest.raises(DataError, match="uncia-collect deployments"):
         write_camtrap_dp(connection, io.BytesIO(), "x", NOW)
 
 
 def test_broken_table_is_named_by_line(stored, tmp_path):
-    """What is wrong with a deployments table, and where."""
+    """The error says what is wrong with a deployments table, and in which line."""
     table = tmp_path / "deployments.csv"
     table.write_text(DEPLOYMENTS.replace("36.9123", "136"))
 

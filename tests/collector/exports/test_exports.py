@@ -1,4 +1,4 @@
-"""The other exports: MegaDetector JSON, COCO Camera Traps, scores, training data."""
+"""The other exports: COCO Camera Traps, scores, training data; times and memory of all exports."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ def exported(stored, sent, make_sequence, make_jpeg):
 
 
 def test_coco_numbers_frames_from_zero_and_empty_is_zero(exported):
-    """LILA's conventions."""
+    """As LILA's conventions require."""
     coco = json.loads(exported("coco"))
 
     assert coco["categories"][0] == {"id": 0, "name": "empty"}
@@ -47,7 +47,7 @@ def test_coco_numbers_frames_from_zero_and_empty_is_zero(exported):
 
 
 def test_the_integrity_checker_finds_nothing_wrong_in_coco(exported, stored, make_sequence, placed_jpeg):
-    """PyPI's megadetector-utils: fields, types, ids, references; files are there, of the size told."""
+    """megadetector-utils checks fields, types, ids and references, and that each file exists in the stated size."""
     checker = pytest.importorskip("megadetector.data_management.integrity_check_json_db")
     stored.commit(*make_sequence(id="turned", pictures=[placed_jpeg()]).messages())
     options = checker.IntegrityCheckOptions()
@@ -60,7 +60,7 @@ def test_the_integrity_checker_finds_nothing_wrong_in_coco(exported, stored, mak
 
 
 def test_coco_has_each_observation_with_its_count(exported, stored):
-    """A leopard and what it hunts, of every image; without an answer there is no count."""
+    """A leopard and its prey are annotations of every image; a sequence without an answer has no count."""
     said = [Observation("Snow leopard", 1), Observation("ibex", 5)]
     give_answer(stored.database, ("ridge", "2"), said, "anara", NOW)
     coco = json.loads(exported("coco"))
@@ -70,8 +70,8 @@ def test_coco_has_each_observation_with_its_count(exported, stored):
     assert len({a["id"] for a in coco["annotations"]}) == len(coco["annotations"])
 
 
-def test_rejected_sequences_teach_what_the_animal_is_not(exported, stored):
-    """Only reviewed sequences; rejects as negatives; every file is there."""
+def test_the_training_table_has_rejected_sequences_as_negatives(exported, stored):
+    """It has only reviewed sequences, and every file in it exists."""
     rows = [*csv.DictReader(exported("training").decode().splitlines())]
 
     assert sorted((row["label"], row["sequence"]) for row in rows) == [
@@ -82,8 +82,8 @@ def test_rejected_sequences_teach_what_the_animal_is_not(exported, stored):
     assert all((stored.root / row["file"]).is_file() for row in rows)
 
 
-def test_the_animal_by_another_of_its_names_teaches_the_animal(exported, stored):
-    """It once taught the next model a negative."""
+def test_an_answer_by_another_name_of_the_animal_is_a_positive_example(exported, stored):
+    """It was once exported as a negative."""
     review(stored.database, ("ridge", "000001"), "relabelled", "anara", NOW, "Snow leopard")
     review(stored.database, ("ridge", "2"), "relabelled", "anara", NOW, "Fox ")
     rows = csv.DictReader(exported("training").decode().splitlines())
@@ -91,7 +91,7 @@ def test_the_animal_by_another_of_its_names_teaches_the_animal(exported, stored)
 
 
 def test_times_state_their_zone(exported):
-    """Every time of every format ends in its offset, or stands in a column that names it."""
+    """Every time of every format has its offset, or a column that names it."""
     assert {image["datetime"][-6:] for image in json.loads(exported("coco"))["images"]} == {"+00:00"}
     assert {image["datetime"][-6:] for image in json.loads(exported("megadetector"))["images"]} == {"+00:00"}
     for kind in ("scores", "training"):
@@ -99,7 +99,7 @@ def test_times_state_their_zone(exported):
 
 
 def test_every_kind_is_written_by_the_command(on_sqlite, sent, tmp_path, capsys):
-    """`uncia-collect export KIND --out FILE`; Camtrap DP says what it lacks."""
+    """`uncia-collect export KIND --out FILE` works; Camtrap DP reports that there are no deployments."""
     on_sqlite.commit(*sent.messages())
 
     codes = {
@@ -109,7 +109,7 @@ def test_every_kind_is_written_by_the_command(on_sqlite, sent, tmp_path, capsys)
 
 
 def multiplied(stored, sent, first: int, last: int) -> None:
-    """Copies of one stored sequence, with ids from `first` to `last`."""
+    """Store copies of one sequence, with ids from `first` to `last`."""
     with stored.database.writing() as connection:
         for table, name in ((sequences, "id"), (frames, "sequence")):
             kept = [column for column in table.c if not column.computed]
@@ -119,7 +119,7 @@ def multiplied(stored, sent, first: int, last: int) -> None:
 
 
 def peak_of_export(stored, kind: str, path: Path) -> int:
-    """Most bytes that Python held at once while it wrote one export."""
+    """The peak of Python's memory while it writes one export, in bytes."""
     with stored.database.reading() as connection, path.open("wb") as stream:
         tracemalloc.start()
         export(kind, Request(connection, "Station", stored.root, NOW), stream)
@@ -131,7 +131,7 @@ def peak_of_export(stored, kind: str, path: Path) -> int:
 @pytest.mark.heavy
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_longer_catalogue_needs_no_more_memory(on_sqlite, sent, kind, tmp_path):
-    """Every export is written as the catalogue is read: three times the sequences, the same peak."""
+    """Every export is written while the catalogue is read: three times as many sequences have the same peak."""
     sent.pictures = sent.pictures[:1]
     on_sqlite.commit(*sent.messages())
     review(on_sqlite.database, ("ridge", sent.id), "confirmed", "anara", NOW)

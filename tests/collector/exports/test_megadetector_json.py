@@ -1,4 +1,4 @@
-"""MegaDetector JSON 1.6 of a whole catalogue, judged by PyPI's megadetector-utils."""
+"""MegaDetector JSON 1.6 of a whole catalogue, checked by PyPI's megadetector-utils."""
 
 import io
 import json
@@ -12,7 +12,7 @@ NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
 
 def test_megadetector_utils_finds_nothing_wrong(stored, sent):
-    """No error, no warning, and every image exists below the data folder."""
+    """There is no error and no warning, and every image exists below the data folder."""
     validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")
     stored.commit(*sent.messages())
     with stored.database.reading() as connection:

@@ -1,4 +1,4 @@
-"""The observations for a spreadsheet: as a person opens it, in Dushanbe."""
+"""The observations table for spreadsheets, of a station in Dushanbe."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
 @pytest.fixture
 def station(stored, make_sequence, tmp_path):
-    """An answer of two observations, a word that no list knows, a rejected one, and one that waits."""
+    """Sequences with two observations, with a word that the checklist lacks, rejected, and without an answer."""
     (tmp_path / "places.csv").write_text(
         "deploymentID,locationID,locationName,latitude,longitude,deploymentStart,cameraID\n"
         "d1,site1,Above the spring,36.9,73.0,2026-01-01,ridge\n"
@@ -37,7 +37,7 @@ def station(stored, make_sequence, tmp_path):
 
 
 def written(station, kind: str = "observations", exact: bool = False) -> bytes:
-    """The file."""
+    """The content of an exported file."""
     stream = io.BytesIO()
     with station.database.reading() as connection:
         zone = ZoneInfo("Asia/Dushanbe")
@@ -46,12 +46,12 @@ def written(station, kind: str = "observations", exact: bool = False) -> bytes:
 
 
 def rows_of(content: bytes) -> list[dict[str, str]]:
-    """Its lines."""
+    """The lines of a table, by column."""
     return [*csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))]
 
 
 def test_each_observation_is_a_line_with_its_names(station):
-    """Time at the station and in UTC, place, trap, both names, count, verdict, by whom, score."""
+    """Local time and UTC, place, trap, both names, count, verdict, reviewer, score."""
     first, word, ibex, rejected, confirmed, waiting = sorted(
         rows_of(written(station)), key=lambda row: row["sequence"][-1]
     )
@@ -69,8 +69,8 @@ def test_each_observation_is_a_line_with_its_names(station):
     ]  # fmt: skip
 
 
-def test_excel_knows_it_and_runs_nothing(station):
-    """A byte order mark; a note, or a trap's own id, that looks like a formula is a text."""
+def test_excel_reads_the_encoding_and_runs_no_formula(station):
+    """The file has a byte order mark; a note or an id that looks like a formula is a text."""
     content = written(station)
     assert content.startswith("\ufeff".encode()) and "Снежный барс".encode() in content
     rows = rows_of(content)
@@ -78,7 +78,7 @@ def test_excel_knows_it_and_runs_nothing(station):
 
 
 def test_only_this_file_is_made_for_spreadsheets(station):
-    """Every other one is exact: no mark, no apostrophe."""
+    """Every other export has no byte order mark and no apostrophe."""
     others = {kind: written(station, kind) for kind in KINDS if kind not in ("observations", "camtrap-dp")}
     assert [
         kind for kind, content in others.items() if content.startswith("\ufeff".encode()) or b"'-4" in content
@@ -87,5 +87,5 @@ def test_only_this_file_is_made_for_spreadsheets(station):
 
 
 def test_a_place_is_named_where_exact_places_are_asked_for(station):
-    """Else by its id."""
+    """Otherwise by its id."""
     assert {row["place"] for row in rows_of(written(station, exact=True))} == {"Above the spring"}

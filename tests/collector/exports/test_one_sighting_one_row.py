@@ -1,4 +1,4 @@
-"""An animal that stays for several sequences is one row at event level in Camtrap DP, and comes back as several."""
+"""An animal that stays for several sequences is one row at event level in Camtrap DP, and is imported as several."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ STAY = {
 
 
 def rows_of(station, only=None) -> list[dict[str, str]]:
-    """The table of observations."""
+    """The rows of an export's observations."""
     stream = io.BytesIO()
     with station.database.reading() as connection:
         told = {"only": only} if only else {}
@@ -42,7 +42,7 @@ def rows_of(station, only=None) -> list[dict[str, str]]:
 
 
 def at_event_level(rows) -> list[tuple[str, str, str, str]]:
-    """What a tool reads that filters on events: type, name, life stage and count."""
+    """(type, name, life stage, count) of the event-level rows, as a tool reads them that filters on events."""
     columns = ("observationType", "scientificName", "lifeStage", "count")
     return sorted(tuple(row[name] for name in columns) for row in rows if row["observationLevel"] == "event")
 
@@ -56,19 +56,19 @@ COUNTED = [
 
 
 def test_counts_of_events_can_be_summed(make_station):
-    """The standard wants event-level rows to exclude each other: three leopards and seven ibexes, each once."""
+    """The standard requires event-level rows without overlap: three leopards and seven ibexes, each once."""
     assert at_event_level(rows_of(make_station("field", STAY))) == COUNTED
 
 
 def test_a_tool_that_reads_events_finds_each_taxon_of_an_event_once(make_station):
-    """As camtrapDensity, camtraptor and GBIF's tool read it: event level, animals, by eventID and name."""
+    """camtrapDensity, camtraptor and GBIF's tool read event-level animals by eventID and name."""
     rows = [row for row in rows_of(make_station("field", STAY)) if row["observationLevel"] == "event"]
     animals = Counter((row["eventID"], row["scientificName"], row["lifeStage"]) for row in rows)
     assert set(animals.values()) == {1} and len({event for event, name, _ in animals if "uncia" in name}) == 1
 
 
-def test_what_people_said_of_the_other_sequences_is_at_media_level(make_station):
-    """Of their best picture, each once; nobody's word is lost."""
+def test_answers_to_the_other_sequences_are_at_media_level(make_station):
+    """Each observation is one row of the sequence's best picture; none is lost."""
     rows = [row for row in rows_of(make_station("field", STAY)) if row["classificationMethod"] == "human"]
     of_media = [row for row in rows if row["observationLevel"] == "media"]
     assert len(rows) == 8 and len(of_media) == 4
@@ -76,7 +76,7 @@ def test_what_people_said_of_the_other_sequences_is_at_media_level(make_station)
 
 
 def test_all_sequences_come_back_with_their_verdicts(make_station, make_empty):
-    """Through one station and a second, and what goes out there counts the same."""
+    """A second and a third catalogue have the same sequences and events, and the same rows at event level."""
     field, office, third = make_station("field", STAY), make_empty("office"), make_empty("third")
     office.take(field.export())
     third.take(office.export())
@@ -86,7 +86,7 @@ def test_all_sequences_come_back_with_their_verdicts(make_station, make_empty):
 
 
 def test_a_sequence_without_a_picture_comes_back_too(make_station, make_empty):
-    """Its word cannot stand at a picture: unclassified at event level, so that no tool counts it."""
+    """Its answer has no picture, so it is unclassified at event level, where no tool counts it."""
     field, office = make_station("field", STAY), make_empty("office")
     for path in field.root.glob("frames/**/[13].*.jpg"):
         path.unlink()
@@ -95,8 +95,8 @@ def test_a_sequence_without_a_picture_comes_back_too(make_station, make_empty):
     assert [one for one in at_event_level(rows_of(field)) if one[0] != "unclassified"] == COUNTED
 
 
-def test_who_answers_elsewhere_changes_who_speaks(make_station, make_empty):
-    """At the office somebody counts one leopard where three were counted: another sequence speaks, still once."""
+def test_an_answer_elsewhere_changes_the_representative(make_station, make_empty):
+    """The office relabels the representative of the leopard's event: another sequence represents it, still one row."""
     field, office = make_station("field", STAY), make_empty("office")
     office.take(field.export())
     with office.database.reading() as connection:
@@ -108,15 +108,15 @@ def test_who_answers_elsewhere_changes_who_speaks(make_station, make_empty):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_pages_of_sequences_cut_no_event(make_station, monkeypatch, size):
-    """Whatever part of an event is read at once."""
+def test_pages_of_sequences_split_no_event(make_station, monkeypatch, size):
+    """The rows are the same however many sequences are read at once."""
     station = make_station("field", STAY)
     monkeypatch.setattr("uncia_collector.catalogue.listing.PAGE", size)
     assert at_event_level(rows_of(station)) == COUNTED
 
 
-def test_a_selection_has_a_speaker_of_its_own(make_station):
-    """Of an event of which only the last sequences are asked for, these are counted."""
+def test_a_selection_has_its_own_representative(make_station):
+    """If only the last sequences of an event are selected, one of them represents it."""
     since = NOW - timedelta(hours=5) + timedelta(seconds=20)
     rows = at_event_level(rows_of(make_station("field", STAY), Selection(since=since)))
     assert [row for row in rows if "uncia" in row[1]] == [("animal", "Panthera uncia", "", "")]
@@ -125,7 +125,7 @@ def test_a_selection_has_a_speaker_of_its_own(make_station):
 @pytest.mark.heavy
 @needs_standard
 def test_the_package_is_valid(make_station, tmp_path):
-    """By the standard's own schemas, with rows of both levels and of a sequence without pictures."""
+    """The standard's schemas accept rows of both levels and of a sequence without pictures."""
     field = make_station("field", STAY)
     for path in field.root.glob("frames/**/[13].*.jpg"):
         path.unlink()
