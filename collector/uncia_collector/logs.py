@@ -38,7 +38,7 @@ def configure_logs() -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("uncia").setLevel(logging.INFO)
     logging.captureWarnings(True)
-    threading.excepthook = _log_death
+    threading.excepthook = _log_thread_exception
 
 
 class _Lines(logging.Formatter):
@@ -55,7 +55,7 @@ class _Lines(logging.Formatter):
         return json.dumps(event | {"logger": record.name})
 
 
-def _log_death(death: threading.ExceptHookArgs) -> None:
+def _log_thread_exception(death: threading.ExceptHookArgs) -> None:
     name = death.thread.name if death.thread else ""
     if death.exc_value is not None:
         error = (death.exc_type, death.exc_value, death.exc_traceback)

@@ -42,7 +42,7 @@ class Collector:
         self.alerts = Alerts(settings, self.database, self.ingest.publish)
         self.page: PageServer | None = None
         self._stopping = threading.Event()
-        self._upkeep = threading.Thread(target=self._tidy_now_and_then, name="uncia-upkeep", daemon=True)
+        self._upkeep = threading.Thread(target=self._tidy_regularly, name="uncia-upkeep", daemon=True)
         self._listened: datetime | None = None  # the last hour that was noted
         self._chores = threading.Thread(target=self._do_chores, name="uncia-chores", daemon=True)
 
@@ -99,7 +99,7 @@ class Collector:
                 log.info("pictures of people deleted", sequences=count, after_days=self.settings.people_days)
         self.database.give_space_back()
 
-    def _tidy_now_and_then(self) -> None:
+    def _tidy_regularly(self) -> None:
         while not self._stopping.wait(TIDY_EVERY_S):
             try:
                 self._tidy()

@@ -44,7 +44,7 @@ def restore(folder: Path, database: Database, root: Path) -> Copied:
         target.parent.mkdir(parents=True, exist_ok=True)
         copy = target.with_name(f"{CATALOGUE}.restoring")
         shutil.copyfile(saved, copy)
-        _bring_up_to_date(copy)
+        _migrate_copy(copy)
         os.sync()
         if database.is_postgresql:
             load_catalogue(copy, database)
@@ -57,7 +57,7 @@ def restore(folder: Path, database: Database, root: Path) -> Copied:
     return done
 
 
-def _bring_up_to_date(copy: Path) -> None:
+def _migrate_copy(copy: Path) -> None:
     """Migrate the catalogue (#3) and remove the files that SQLite leaves beside it."""
     database = Database(f"sqlite:///{copy.absolute()}")
     database.migrate()

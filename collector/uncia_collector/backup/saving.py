@@ -78,7 +78,7 @@ def save(database: Database, root: Path, folder: Path) -> Copied:
     """
     if folder.exists() and root.exists() and folder.samefile(root):
         raise DataError(f"{folder}: is the data folder itself; expected a folder elsewhere, best on another disk")
-    with _alone(folder):
+    with _locked(folder):
         new = folder / f"{CATALOGUE}.new"
         new.unlink(missing_ok=True)
         _save_catalogue(database, new)  # #1
@@ -126,7 +126,7 @@ def pictures_of(catalogue: Path, former: Path | None = None) -> Iterator[tuple[s
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")

@@ -81,7 +81,7 @@ class Database:
         configuration = Config()
         configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         try:
-            with self._alone(), self._transaction() as connection:
+            with self._migration_lock(), self._transaction() as connection:
                 configuration.attributes["connection"] = connection
                 command.upgrade(configuration, revision)
                 if revision == "head":
@@ -122,7 +122,7 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _migration_lock(self) -> Iterator[None]:
         if self.is_postgresql:
             with self.engine.connect() as connection:
                 connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})

@@ -77,13 +77,13 @@ class Filters:
         """The walks for the first label of sequences; `_of_several` covers the others."""
         window = self._window(zone)
         if self.trap or self.state in {"audit", "test", "incomplete"}:
-            return [[*window, *self._few(), *self._tried()]]  # #1
+            return [[*window, *self._rare(), *self._tested()]]  # #1
         standings = _STANDINGS.get(self.state) or (STANDINGS[2:] if self.reviewer else None)  # #4
         bands = self._bands()
         if bands is not None and len(bands) * len(standings or STANDINGS) > MOST_WALKS:
             bands = None
         if not (self.label or standings or bands is not None):
-            return [[*window, *self._tried()]]  # #3
+            return [[*window, *self._tested()]]  # #3
         each = product(standings or STANDINGS, [None] if bands is None else bands)
         return [[*window, *self._known(standing, band)] for standing, band in each]  # #2
 
@@ -99,7 +99,7 @@ class Filters:
             found.append(exists().where(of_it, o.reviewer == self.reviewer, o.undone.is_(False)))
         return found
 
-    def _few(self) -> Walk:
+    def _rare(self) -> Walk:
         """The conditions of #1: on the flag (audit, test, incomplete) if there is one, with the trap only tested."""
         trap, _, camera = self.trap.partition("/")  # `trap/camera` for a camera of a hub
         of_camera = [sequences.c.camera == camera] if camera else []
@@ -131,7 +131,7 @@ class Filters:
         known = [func.coalesce(sequences.c.standing, "").in_(_STANDINGS[self.state])] if tried else []
         return [*known, *self._scores()]
 
-    def _tried(self) -> Walk:
+    def _tested(self) -> Walk:
         """State, score and label, written so that the database chooses the index for the other conditions."""
         found = self._state_and_score()
         if self.label:

@@ -77,7 +77,7 @@ class People:
         row = {"name": name, "password": _hashed(password), "role": role, "created_at": now}
         with self.database.writing() as connection:
             if role != "administrator":
-                _keep_an_administrator(connection, name)
+                _refuse_last_administrator(connection, name)
             connection.execute(upsert(connection, users, row, ["name"], ["password", "role"]))
             connection.execute(delete(logins).where(logins.c.name == name))
 
@@ -103,7 +103,7 @@ class People:
             ConfigurationError: the user is the last administrator (#4).
         """
         with self.database.writing() as connection:
-            _keep_an_administrator(connection, name)
+            _refuse_last_administrator(connection, name)
             connection.execute(delete(logins).where(logins.c.name == name))
             return connection.execute(delete(users).where(users.c.name == name)).rowcount > 0
 
@@ -157,7 +157,7 @@ class People:
             connection.execute(delete(logins).where(logins.c.token_sha256 == _sha256(token)))
 
 
-def _keep_an_administrator(connection: Connection, but: str) -> None:
+def _refuse_last_administrator(connection: Connection, but: str) -> None:
     """Raise if `but` is the last administrator (#4): then only the command line could make a new one."""
     of_role = select(users.c.name).where(users.c.role == "administrator")
     if connection.execute(of_role).scalars().all() == [but]:

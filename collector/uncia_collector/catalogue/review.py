@@ -210,7 +210,7 @@ def apply_checklist(database: Database, checklist: Checklist) -> int:
     """
     if applied_checklist(database) == checklist.fingerprint:
         return 0
-    changed = _name_anew(database, checklist)
+    changed = _update_names(database, checklist)
     fact = {"name": _APPLIED, "value": checklist.fingerprint}
     with database.writing() as connection:
         connection.execute(upsert(connection, facts, fact, ["name"], ["value"]))
@@ -224,7 +224,7 @@ def applied_checklist(database: Database) -> str:
         return str(connection.execute(query).scalar() or "")
 
 
-def _name_anew(database: Database, checklist: Checklist) -> int:
+def _update_names(database: Database, checklist: Checklist) -> int:
     o, changed = observations.c, 0
     query = select(o.said, o.taxon, o.verdict, o.observation.is_not(None).label("survey"), sequences.c.label).distinct()
     query = query.join(sequences, (o.trap == sequences.c.trap) & (o.sequence == sequences.c.id))

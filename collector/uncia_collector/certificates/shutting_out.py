@@ -93,7 +93,7 @@ def end_session(folder: CertificateFolder, name: str, broker: RunningBroker) -> 
         client.loop_start()
         refusal = answers.get(timeout=ANSWER_S)
     except (OSError, queue.Empty) as error:
-        raise _silent(broker, host, error) from error
+        raise _no_answer(broker, host, error) from error
     finally:
         client.disconnect()
         client.loop_stop()
@@ -139,9 +139,9 @@ def _await_refusal(folder: CertificateFolder, canary: Pair, broker: RunningBroke
         except ssl.SSLError as error:
             if "REVOKED" in str(error.reason).upper():
                 return
-            raise _silent(broker, host, error) from error
+            raise _no_answer(broker, host, error) from error
         except OSError as error:
-            raise _silent(broker, host, error) from error
+            raise _no_answer(broker, host, error) from error
         time.sleep(0.2)
     raise BrokerError(
         f"broker {host}:{broker.port} still accepts revoked certificates; is its crlfile {broker.revoked}? "
@@ -159,7 +159,7 @@ def _tls(folder: CertificateFolder, pair: Pair) -> Iterator[Tls]:
         yield Tls(folder.path / "ca.pem", certificate, key)
 
 
-def _silent(broker: RunningBroker, host: str, error: Exception) -> BrokerError:
+def _no_answer(broker: RunningBroker, host: str, error: Exception) -> BrokerError:
     reason = getattr(error, "strerror", None) or str(error) or f"no answer within {ANSWER_S:g} s"
     return BrokerError(
         f"broker {host}:{broker.port}: {reason}; the certificates are revoked, but the broker may not know it yet. "

@@ -94,7 +94,7 @@ def check_broker(settings: BrokerSettings, root: str, timeout_s: float = 5.0) ->
     client.on_connect = lambda _c, _d, _f, reason, _p: (
         answers.put(str(reason)) if reason.is_failure else _listen_in(client, root)
     )
-    client.on_subscribe = lambda _c, _d, _m, reasons, _p: answers.put(_unheard(reasons))
+    client.on_subscribe = lambda _c, _d, _m, reasons, _p: answers.put(_refusal(reasons))
     connect(client, settings)
     client.loop_start()
     try:
@@ -141,7 +141,7 @@ def _listen_in(client: mqtt.Client, root: str) -> None:
     client.subscribe([(topic, only_news) for topic in heard_topics(root)])
 
 
-def _unheard(reasons: list[ReasonCode]) -> str:
+def _refusal(reasons: list[ReasonCode]) -> str:
     """The error text for the broker's answers to a subscription; empty if it accepted all topics."""
     refused = [str(reason) for reason in reasons if reason.is_failure]
     return f"traps' messages may not be read: {refused[0]}; is its access list right?" if refused else ""

@@ -153,9 +153,9 @@ def parse_message(raw: RawMessage, root: str = topics.ROOT) -> Message:
         address = topics.parse(raw.topic, root)
     except MessageError as error:
         refused = RefusedMessage(raw.topic, raw.payload, str(error), size=raw.size)
-        return _stray(raw, "") if raw.retained else refused
+        return _retained(raw, "") if raw.retained else refused
     if raw.retained and not isinstance(address, topics.TrapAddress):
-        return _stray(raw, address.trap)
+        return _retained(raw, address.trap)
     try:
         return _parsed(raw, address)
     except MessageError as error:
@@ -175,7 +175,7 @@ def _parsed(raw: RawMessage, address: topics.RecordAddress | topics.ChunkAddress
             return _about_trap(raw, address)
 
 
-def _stray(raw: RawMessage, trap: str) -> RetainedMessage:
+def _retained(raw: RawMessage, trap: str) -> RetainedMessage:
     return RetainedMessage(raw.topic, trap, kept=bool(raw.payload))
 
 
@@ -187,7 +187,7 @@ def _record(raw: RawMessage, address: topics.RecordAddress) -> RecordMessage:
         raise MessageError(f"record {record.id!r} on the topic of {address.sequence!r}")
     if (size := sum(frame.size for frame in record.frames)) > MAX_SEQUENCE_BYTES:
         raise MessageError(f"record of frames of {size} bytes in all, expected at most {MAX_SEQUENCE_BYTES}")
-    _refuse_strange(record)
+    _refuse_invalid_values(record)
     return RecordMessage(record, raw.payload)
 
 
@@ -222,14 +222,14 @@ def _about_trap(raw: RawMessage, address: topics.TrapAddress) -> StateMessage | 
     state = decode(raw.payload, TrapState)
     if state.trap != address.trap:
         raise MessageError(f"state of trap {state.trap!r} on the topic of {address.trap!r}: expected the same trap")
-    _refuse_strange(state)
+    _refuse_invalid_values(state)
     if state.latitude is None and state.longitude is None:
         return StateMessage(state, raw.payload, raw.retained)
     state = msgspec.structs.replace(state, latitude=None, longitude=None)  # sent by release 0.1; not stored
     return StateMessage(state, encode(state), raw.retained)
 
 
-def _refuse_strange(message: Struct) -> None:
+def _refuse_invalid_values(message: Struct) -> None:
     """Refuse a text with NUL, which PostgreSQL cannot store, and a time outside `YEARS`, which no clock shows."""
     for leaf in _leaves(msgspec.to_builtins(message, builtin_types=(datetime, bytes))):
         if isinstance(leaf, str) and "\0" in leaf:

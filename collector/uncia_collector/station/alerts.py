@@ -62,7 +62,7 @@ class Alerts:
     def _due(self, channel: Channel, now: datetime) -> list[Any]:
         """The newest unsent sighting of each trap below its limit (#2), traps with the fewest recent alerts first."""
         with self.database.reading() as connection:
-            told = _told_since(connection, channel.name, now - timedelta(hours=1))
+            told = _sent_since(connection, channel.name, now - timedelta(hours=1))
             newest: dict[str, Any] = {}
             for row in _unsent(connection, channel.name, now):
                 wanted = told_now(self.settings.rules, channel.name, row, now, self.zone)
@@ -140,7 +140,7 @@ def _recent(now: datetime, known: set[str]) -> Select[Any]:
     return select(*columns).join(fresh, same).where(wanted).order_by(sequences.c.started_at.desc())
 
 
-def _told_since(connection: Connection, channel: str, since: datetime) -> Counter[str]:
+def _sent_since(connection: Connection, channel: str, since: datetime) -> Counter[str]:
     """How many sightings of each trap (of a hub: of each camera) were sent on a channel since a time."""
     query = select(alerts.c.subject).where(
         alerts.c.channel == channel, alerts.c.kind == "sighting", alerts.c.at > since

@@ -46,7 +46,7 @@ class CommandClient:
         self._replies: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
         self._client = broker_client(self._broker)
         self._subscribed = threading.Event()
-        self._turn: BinaryIO | None = None
+        self._key_file: BinaryIO | None = None
         self._client.on_connect = lambda client, *_: client.subscribe(topics.reply, qos=0)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_disconnect = lambda *_: self._subscribed.clear()
@@ -58,11 +58,11 @@ class CommandClient:
         Raises:
             BrokerError: the broker cannot be reached, or another `ask` is still running.
         """
-        self._turn = _turn(self._broker.key, self._timeout_s)
+        self._key_file = _lock_key(self._broker.key, self._timeout_s)
         try:
             connect(self._client, self._broker)
         except BrokerError:
-            self._end_turn()
+            self._release_key()
             raise
         self._client.loop_start()
         return self
@@ -73,7 +73,7 @@ class CommandClient:
         """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
-        self._end_turn()
+        self._release_key()
 
     def request(self, command: Command) -> Reply:
         """Send a command and return the trap's reply.
@@ -91,9 +91,9 @@ class CommandClient:
                 return reply
         raise BrokerError(f"{self._topics.trap}: no answer within {self._timeout_s:g} s; is the trap online?")
 
-    def _end_turn(self) -> None:
-        if self._turn is not None:
-            self._turn.close()
+    def _release_key(self) -> None:
+        if self._key_file is not None:
+            self._key_file.close()
 
     def _publish(self, command: Command, correlation: bytes) -> None:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
@@ -120,7 +120,7 @@ class CommandClient:
         self._replies.put((getattr(message.properties, "CorrelationData", b""), bytes(message.payload)))
 
 
-def _turn(key: str, timeout_s: float) -> BinaryIO | None:
+def _lock_key(key: str, timeout_s: float) -> BinaryIO | None:
     """Lock the file of the key and return it; with no key, None.
 
     Only one program may use the certificate: the broker ends a session when a second one begins with the same name.
