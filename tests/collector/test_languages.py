@@ -1,4 +1,4 @@
-"""The languages of the page: none of their texts is missing, none stands in a template outside the catalogue."""
+"""The languages of the page: every text is translated, and templates hold no text that is not looked up."""
 
 import ast
 import re
@@ -20,14 +20,14 @@ NAMES = {"uncia", "looking"}  # of the program; of a kind of page, for the style
 
 
 def catalogue(code: str):
-    """The .po file, read."""
+    """The .po file of a language, parsed."""
     with (files("uncia_collector.languages") / f"{code}.po").open("rb") as file:
         return read_po(file, locale=code)
 
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_no_text_is_missing(code):
-    """Each text of the page has its translation, and the catalogue holds no other."""
+    """Each text of the page is translated, and the catalogue holds no other text."""
     known = {_ids(message)[0]: message for message in catalogue(code) if not message.context}
     empty = [text for text, message in known.items() if text and not all(_strings(message))]
     assert (sorted(texts() - set(known)), sorted(set(known) - texts() - {""}), empty) == ([], [], [])
@@ -35,7 +35,7 @@ def test_no_text_is_missing(code):
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_no_sentence_is_missing(code):
-    """Each sentence with values that a page can show has its translation, and the catalogue holds no other."""
+    """Each sentence with values that a page can show is translated, and the catalogue holds no other sentence."""
     known = {re.sub(r"%\(\w+\)s", "{}", message.id): message for message in catalogue(code) if message.context}
     wanted = {text for text in sentences() if "{}" in text}
     empty = [text for text, message in known.items() if not message.string]
@@ -44,7 +44,7 @@ def test_no_sentence_is_missing(code):
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_each_sentence_finds_its_own_translation(code):
-    """No other message of the catalogue takes it, whatever its values."""
+    """No other message of the catalogue matches a sentence, whatever its values."""
     wrong = []
     for message in catalogue(code):
         if message.context:
@@ -55,8 +55,8 @@ def test_each_sentence_finds_its_own_translation(code):
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_what_is_put_in_is_the_same(code):
-    """A translation names the same values as its text, and keeps its tags."""
+def test_translations_have_the_values_and_tags_of_their_texts(code):
+    """A translation names the same values as its text, and has the same tags."""
     parts = re.compile(r"%\(\w+\)s|%%|</?\w+>")
     wrong = [
         (message.id, one)
@@ -68,15 +68,15 @@ def test_what_is_put_in_is_the_same(code):
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_plurals_are_told_as_the_language_has_them(code):
-    """A text with a plural has one in the catalogue, too, with all forms."""
+def test_plurals_have_all_forms_of_the_language(code):
+    """A text with a plural has one in the catalogue, too."""
     found = catalogue(code)
     assert [one for one in plurals() if len(_strings(found.get(one))) != found.num_plurals] == []
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.name)
 def test_no_text_stands_outside_the_catalogue(path):
-    """Between the tags and in shown attributes of a template: nothing but what is looked up."""
+    """A template's text, between tags and in shown attributes, is looked up in the catalogue."""
     bare = JINJA.sub("", path.read_text())
     shown = " ".join([TAGS.sub(" ", bare), *SHOWN_ATTRIBUTES.findall(bare)])
     assert set(re.findall(r"[A-Za-z]{2,}", shown)) <= NAMES
@@ -84,14 +84,14 @@ def test_no_text_stands_outside_the_catalogue(path):
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.name)
 def test_no_words_of_an_expression_stand_outside_the_catalogue(path):
-    """Words in quotes inside `{{ }}` or `{% %}` of a template: each is looked up."""
+    """Quoted words inside `{{ }}` or `{% %}` of a template are looked up in the catalogue."""
     inside = " ".join(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", path.read_text(), re.DOTALL))
     quoted = re.findall(r'"([^"]*)"', re.sub(r'_\("[^"]*"\)', "", inside))
     assert [text for text in quoted if re.search(r"[a-z]{2,}\W* [a-z]{2,}", text)] == []
 
 
 def test_every_count_of_the_store_has_a_name():
-    """What `store` counts has words on the page of refused messages."""
+    """The page of refused messages has a name for each count of `store`."""
     tree = ast.parse((ROOT / "collector" / "uncia_collector" / "ingest" / "store.py").read_text())
     nodes = [*ast.walk(tree)]
     counted = [
@@ -109,12 +109,12 @@ def test_every_count_of_the_store_has_a_name():
     ids=["nothing asked", "own choice", "the browser's", "the first that is known", "unknown choice", "English chosen"],
 )  # fmt: skip
 def test_own_choice_comes_before_the_browsers(own, accepted, code):
-    """Then what the browser asks for, then English."""
+    """A person's choice, then the browser's languages, then English."""
     assert chosen(own, accepted).code == code
 
 
 def test_russian_is_marked_as_not_read_by_a_native_speaker():
-    """Until somebody has, and says so in the catalogue's header."""
+    """The catalogue's header does not name a native speaker yet."""
     assert languages()["ru"].unread and languages()["ru"].name == "Русский" and not languages()["en"].unread
 
 

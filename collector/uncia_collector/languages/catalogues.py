@@ -1,8 +1,10 @@
-"""Languages by their codes: their texts are read from the .po files beside this module at start.
+"""The page's languages by their codes, read from the .po files beside this module.
 
-Decides: #1 the page's own English is the text that is looked up; a text that a catalogue lacks stays English; #2 a
-person's choice comes first, then what the browser asks for, then English; #3 a catalogue says at its top, in
-`X-Read-By-Native-Speaker`, who has read it; while that is `no`, the page says so.
+Decides:
+#1 English texts are the keys. A text that a catalogue lacks stays English.
+#2 A person's choice comes first, then the browser's languages, then English.
+#3 `X-Read-By-Native-Speaker` in a catalogue's header names the native speaker who has read it. While it is `no`, the
+   page says that nobody has.
 """
 
 import gettext
@@ -25,7 +27,15 @@ READ_BY = re.compile(r"^# X-Read-By-Native-Speaker: (?!no\b)\S", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Language:
-    """`name` is its own word for itself; `unread` whether no native speaker has read it yet (#3)."""
+    """One language.
+
+    Attributes:
+        code: such as `ru`.
+        name: the language's name in the language itself.
+        texts: its translations.
+        unread: no native speaker has read them yet (#3).
+        sentences: its translations of sentences with values.
+    """
 
     code: str
     name: str
@@ -34,7 +44,7 @@ class Language:
     sentences: tuple[Sentence, ...] = ()
 
     def said(self, text: str) -> str:
-        """An English sentence of a program or a trap in this language; unchanged where the catalogue lacks it (#1)."""
+        """The translation of an English sentence of a program or a trap; unchanged if the catalogue lacks it (#1)."""
         if text and (whole := self.texts.gettext(text)) != text:
             return whole
         for sentence in self.sentences:
@@ -48,7 +58,7 @@ class Language:
 
 @cache
 def languages() -> Mapping[str, Language]:
-    """All that the page speaks, English first."""
+    """All languages of the page by their codes, English first. The catalogues are read once."""
     found = {SOURCE: Language(SOURCE, "English", gettext.NullTranslations())}
     catalogues = (file for file in files("uncia_collector.languages").iterdir() if file.name.endswith(".po"))
     for file in sorted(catalogues, key=lambda file: file.name):
@@ -64,12 +74,12 @@ def languages() -> Mapping[str, Language]:
 
 
 def N_(text: str) -> str:  # noqa: N802 - gettext's own name for it
-    """The text itself: marks for Babel what is looked up later."""
+    """Return the text unchanged. The call marks it for Babel; it is translated later."""
     return text
 
 
 def chosen(own: str, accepted: str) -> Language:
-    """The language of a page (#2).
+    """The language in which a page is shown (#2).
 
     Args:
         own: the person's choice, empty without one.
