@@ -1,1 +1,1 @@
-"""The page: Starlette and Jinja2, everything it needs in this package, no internet."""
+"""The page (Starlette, Jinja2). All files that it needs are in this package; it needs no internet."""

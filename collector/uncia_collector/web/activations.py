@@ -1,8 +1,10 @@
-"""Activation maps over stored frames, made with the bundle that scored them.
+"""Draws activation maps over stored frames, with the bundle that scored them.
 
-Decides when there is one: #1 the station has the very bundle (by its file's sha256) in its folder of bundles; #2 its
-features are pooled; #3 a TFLite runtime is installed. What is missing is said in a sentence for the page. Pictures are
-drawn when somebody asks, one at a time, and kept.
+Decides when there is a map:
+#1 the station's folder of bundles has the same bundle (by its file's SHA-256),
+#2 the bundle's features are pooled,
+#3 a TFLite runtime is installed.
+If one is missing, `trouble` gives a sentence for the page. Maps are drawn on request, one at a time.
 """
 
 import hashlib
@@ -18,8 +20,8 @@ from uncia_contract.pictures.jpeg import open_jpeg
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
 
-MOST_LOADED = 2  # an explainer holds every tensor of its model
-WIDTH = 1200
+MOST_LOADED = 2  # few, because an explainer holds every tensor of its model
+WIDTH = 1200  # of the drawn picture, in pixels, at most
 
 
 class Activations:
@@ -33,7 +35,7 @@ class Activations:
         self._refused: dict[str, str] = {}
 
     def trouble(self, sha256: str) -> str:
-        """Why there are no maps for the bundle with this sha256; empty when there are."""
+        """Why there are no maps for the bundle with this SHA-256; empty if there are."""
         with self._lock:
             if sha256 not in self._loaded and sha256 not in self._refused:
                 path = self._path(sha256)
@@ -43,14 +45,16 @@ class Activations:
             return self._refused.get(sha256, "")
 
     def draw(self, sha256: str, picture: bytes, region: Region | None) -> bytes:
-        """The picture as JPEG without EXIF, red where a place speaks for the animal, blue where against.
+        """The picture with its map as a JPEG without EXIF.
+
+        Places that raise the animal's score are red, places that lower it are blue.
 
         Raises:
-            DataError: there are no maps for this bundle; the message is `trouble`'s.
+            DataError: there are no maps for this bundle; the message is that of `trouble`.
             FrameError: the picture cannot be decoded.
         """
         image = open_jpeg(picture)
-        with self._lock:  # held from the loading on: another bundle must not push this one out in between
+        with self._lock:  # so that no other thread unloads this bundle between `trouble` and `activation`
             if trouble := self.trouble(sha256):
                 raise DataError(trouble)
             bundle, explainer = self._loaded[sha256]

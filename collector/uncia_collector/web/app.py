@@ -1,4 +1,4 @@
-"""The application: routes, and who may use them."""
+"""The page's application (`make_app`): its routes, who may use them, and its error pages."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ ERROR_TEXTS = {
 
 
 def make_app(settings: CollectorSettings, database: Database, ingest: IngestHealth | None = None) -> Starlette:
-    """The page of one collector."""
+    """The ASGI application of one collector's page; without `ingest`, its health is not shown."""
     requests = RateLimit(burst=600, per_s=60)
     hosts = settings.http.hosts if settings.http else ()
     app = Starlette(
@@ -53,9 +53,8 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
     app.state.context = PageContext(settings, database, ingest)
     app.state.activations = Activations(Path(settings.bundles))
     app.state.people, app.state.entering = People(database), 0
-    app.state.exports = deque[tuple[datetime, str, str, LeftOut]](
-        maxlen=8
-    )  # the last ones: when, who, what, what it held
+    # The latest exports: time, person, kind, counts.
+    app.state.exports = deque[tuple[datetime, str, str, LeftOut]](maxlen=8)
     app.state.requests, app.state.logins = requests, RateLimit(burst=10, per_s=10 / 300)
     app.state.names = RateLimit(burst=30, per_s=30 / 300)
     app.state.first_tries = RateLimit(burst=1, per_s=1 / 300)
@@ -136,12 +135,12 @@ def _metrics(request: Request) -> Response:
 
 
 def _bad_request(request: Request, _error: Exception) -> Response:
-    """What no database can look for (NUL in a text, a number beyond all bounds) is the client's error."""
+    """The page for values that the database refuses (NUL in a text, a number too large): an error of the client."""
     return _error_page(request, HTTPException(400, "This address or form is damaged."))
 
 
 def _error_page(request: Request, error: Exception) -> Response:
-    """An error as a page."""
+    """The page for an HTTP error."""
     known = error if isinstance(error, HTTPException) else HTTPException(500)
     context: PageContext = request.app.state.context
     code, message = known.status_code, known.detail
@@ -152,7 +151,7 @@ def _error_page(request: Request, error: Exception) -> Response:
 
 
 def _way_back(request: Request, code: int) -> tuple[str, str]:
-    """Where the page's button leads, and what it says: to the page whose form did not work, else to the nights."""
+    """Address and text of the error page's button: back to the page whose form failed, else to the nights."""
     came_from = urlsplit(request.headers.get("referer", ""))
     here = request.method == "POST" and came_from.netloc == request.headers.get("host")
     page = f"/{came_from.path.lstrip('/')}?{came_from.query}".rstrip("?") if here else "/"
@@ -162,12 +161,12 @@ def _way_back(request: Request, code: int) -> tuple[str, str]:
 
 
 def _too_many_requests(request: Request) -> Response:
-    """The page for clients over the rate limit; made without the database."""
+    """The page for clients over the rate limit; it does not use the database."""
     return _plain_error_page(request, 429, ERROR_TEXTS[429], {"retry-after": "5"})
 
 
 def _internal_error(request: Request, _error: Exception) -> Response:
-    """A page for an internal error, made without the database (it may be what failed); the log has the rest."""
+    """The page for an internal error. It does not use the database, which may be what failed; the log has details."""
     message = N_(
         "Internal error of the station. No data are lost. Load the page again, and tell the station's administrator."
     )

@@ -1,7 +1,7 @@
-"""Cards of the gallery: the sequences of one sighting on one card.
+"""Groups sequences into the cards of the gallery: the sequences of one sighting are one card.
 
-Decides that only sightings share a card; each sequence that shows nothing wants an answer of its own. A card holds what
-its page does: of an event that two pages share, or of which a filter shows a part, each page's part.
+Decides that only sightings share a card, because each sequence that shows nothing needs its own answer. A card holds
+only sequences of its page: if an event is on two pages, or partly outside the filter, each page has its part.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
@@ -17,19 +17,28 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Card:
-    """`lead` stands for the others: the surest one with a picture; `others` are the rest, newest first."""
+    """One card. `lead` is the sequence that it shows: of those with a picture, the one with the highest confidence.
+
+    `others` are the rest, in the order of the page.
+    """
 
     lead: Any
     others: tuple[Any, ...]
 
     @property
     def rows(self) -> tuple[Any, ...]:
-        """All of its sequences."""
+        """All sequences of the card, `lead` first."""
         return (self.lead, *self.others)
 
 
 def cards(rows: Iterable[Any], interval: timedelta, pictures: Mapping[Key, int]) -> list[Card]:
-    """One card for each event of these rows, in the order of its first row."""
+    """One card for each event of these rows, in the order of each event's first row.
+
+    Args:
+        rows: sequences.
+        interval: the shortest pause between two events of one trap.
+        pictures: the frame that can be shown, for each (trap, id) with one.
+    """
     rows = [*rows]
     events = _events(rows, interval)
     together: dict[Hashable, list[Any]] = {}
@@ -39,7 +48,7 @@ def cards(rows: Iterable[Any], interval: timedelta, pictures: Mapping[Key, int])
 
 
 def _events(rows: Iterable[Any], interval: timedelta) -> dict[Key, Hashable]:
-    """What tells the event of each sighting from the others: a survey's own name of it, else its first sequence."""
+    """A key of the event of each sighting: made from the survey's event id, else from the event's first sequence."""
     found: dict[Key, Hashable] = {}
     for trap, of_trap in groupby(sorted(rows, key=lambda row: (row.trap, row.started_at)), lambda row: str(row.trap)):
         sighted = [one for row in of_trap if (one := shown(row)).sighting]

@@ -1,4 +1,4 @@
-"""Downloads for other programs."""
+"""The page of exports, and the downloads."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -24,11 +24,11 @@ from uncia_collector.web.security import log_access
 from uncia_contract.errors import DataError
 
 PIECE = 256 * 1024
-FEW = 2000  # sequences: under half a second
+FEW = 2000  # sequences; counting so many takes under half a second
 
 
 def show_exports(request: Request, person: Person) -> Response:
-    """What there is to download, and what was imported."""
+    """The page of exports: the kinds of files, what each leaves out, imported surveys and the latest downloads."""
     context: PageContext = request.app.state.context
     with context.database.reading() as connection:
         cameras: dict[str, list[str]] = {}
@@ -49,20 +49,20 @@ def show_exports(request: Request, person: Person) -> Response:
 
 
 def _are_few(connection: Connection) -> bool:
-    """Whether the sequences are few enough to look at each while a page is made."""
+    """Whether the catalogue is small enough to count what exports leave out while the page is made."""
     first = select(sequences.c.id).limit(FEW + 1).subquery()
     return int(connection.execute(select(func.count()).select_from(first)).scalar_one()) <= FEW
 
 
 def _foreseen(context: PageContext, connection: Connection) -> dict[str, LeftOut]:
-    """What each kind would leave out."""
+    """What each kind of export would leave out, by kind."""
     wanted = kinds.Request(connection, context.settings.station, context.root, datetime.now(UTC))
     found = {name: kinds.foreseen(name, wanted) for name in kinds.KINDS}
     return {name: coming for name, coming in found.items() if coming is not None}
 
 
 def send_export(request: Request, person: Person) -> Response:
-    """One file of what was asked for, as the catalogue is read; exact coordinates for administrators who ask."""
+    """Send one file, while the catalogue is read. Only administrators get exact coordinates, if they ask for them."""
     context: PageContext = request.app.state.context
     asked, now = request.query_params, datetime.now(UTC)
     name = asked.get("kind", request.path_params["kind"])
@@ -80,7 +80,7 @@ def send_export(request: Request, person: Person) -> Response:
 
     pieces = _written(write)
     try:
-        first = next(pieces, b"")  # what cannot be exported says so before anything is sent
+        first = next(pieces, b"")  # before the headers are sent: an export that is refused gives an error page
     except DataError as error:
         raise HTTPException(404, str(error)) from error
     kind = kinds.KINDS[name]
@@ -89,7 +89,7 @@ def send_export(request: Request, person: Person) -> Response:
 
 
 def _selection(request: Request, zone: tzinfo) -> Selection:
-    """Nights from noon to noon, as everywhere."""
+    """The selection that the address asks for; nights last from noon to noon in the station's zone."""
     asked = request.query_params
     try:
         since, until = (asked_date(asked.get(name, "")) for name in ("since", "until"))
@@ -104,7 +104,7 @@ def _selection(request: Request, zone: tzinfo) -> Selection:
 
 
 def _written(write: Callable[[BinaryIO], None]) -> Iterator[bytes]:
-    """What `write` writes, while it does; its error, too. Ends it where nobody reads on."""
+    """Run `write` in a thread and yield what it writes; raise its error. If nobody reads on, `write` fails and ends."""
     reading, writing = os.pipe()
 
     def work() -> None:

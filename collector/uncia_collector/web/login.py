@@ -1,4 +1,4 @@
-"""Login, logout, one's own password, and the administrator's lists of users and accesses."""
+"""The pages of login, logout, password and language, and the administrator's lists of users and accesses."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -18,23 +18,24 @@ from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.security import COOKIE, log_access, set_cookie, small_form
 from uncia_contract.errors import ConfigurationError
 
-# Browsers obey it over HTTPS only; over HTTP the pages reload themselves when Back shows them (static/uncia.js #1).
+# Browsers follow this header over HTTPS only. Over HTTP, pages reload themselves when Back shows them (uncia.js #1).
 CLEARED = {"clear-site-data": '"cache", "cookies", "storage"'}
 
 SHOWN = 1000  # entries of the access log
-ENTERING = 8  # logins under way; they are checked one at a time, each in a thread that a page could use
+ENTERING = 8  # most logins at once; passwords are checked one at a time, and each waiting login occupies a thread
 
 
 def show_login(request: Request) -> Response:
-    """The form."""
+    """The login form."""
     return _login_page(request, "", 200, request.query_params.get("next", "/"))
 
 
 async def send_login(request: Request) -> Response:
-    """Log somebody in; ten attempts in five minutes for each address, thirty for a name from addresses unknown to it.
+    """Log somebody in.
 
-    Others who try a name keep nobody out: neither who logged in under it from the same address before, nor the first
-    try from an address that is new to it (IPv6: from a network of 64 bits).
+    An address has ten attempts in five minutes; a name has thirty from addresses without an earlier login under it.
+    So strangers who try a name do not lock its owner out: an address with an earlier login is not counted for the
+    name, and a new address (IPv6: a new network of 64 bits) has one attempt beyond the thirty.
     """
     form = await small_form(request)
     name, target = form.get("name", "")[:64], form.get("next", "/")
@@ -73,7 +74,7 @@ async def _may_try(request: Request, name: str, address: str) -> bool:
 
 
 def _network(address: str) -> str:
-    """Of an IPv6 address the 64 bits that its holder cannot choose; else the address."""
+    """The network of an IPv6 address (its first 64 bits, which its holder cannot choose); else the address itself."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -82,7 +83,7 @@ def _network(address: str) -> str:
 
 
 def send_logout(request: Request, _person: Person, _form: Mapping[str, str]) -> Response:
-    """Log somebody out."""
+    """Log the person out."""
     people: People = request.app.state.people
     people.log_out(request.cookies.get(COOKIE, ""))
     response = RedirectResponse("/login", 303, CLEARED)
@@ -91,12 +92,12 @@ def send_logout(request: Request, _person: Person, _form: Mapping[str, str]) -> 
 
 
 def show_password(request: Request, person: Person) -> Response:
-    """The form for one's own password."""
+    """The form to change one's own password."""
     return _password_page(request, person, "", 200)
 
 
 def send_password(request: Request, person: Person, form: Mapping[str, str]) -> Response:
-    """Change one's own password; a login begins anew."""
+    """Change one's own password; the person must log in again."""
     people: People = request.app.state.people
     if not request.app.state.logins.allows(f"password {person.name}"):
         return _password_page(request, person, "Too many attempts. Wait five minutes.", 429)
@@ -111,14 +112,14 @@ def send_password(request: Request, person: Person, form: Mapping[str, str]) -> 
 
 
 def show_accesses(request: Request, person: Person) -> Response:
-    """Who did what."""
+    """The access log, newest first, at most `SHOWN` entries."""
     context: PageContext = request.app.state.context
     entries = log.newest(context.database, SHOWN)
     return context.render(request, person, "accesses.html", entries=entries, most=SHOWN)
 
 
 def send_language(request: Request, person: Person, form: Mapping[str, str]) -> Response:
-    """Keep the language that a person chose, and show the page again."""
+    """Store the language that a person chose, and show the page again."""
     people: People = request.app.state.people
     language, back = form.get("language", ""), form.get("back", "/")
     if language not in languages():
@@ -132,13 +133,13 @@ def _is_ours(target: str) -> bool:
 
 
 def show_users(request: Request, person: Person) -> Response:
-    """Who there is."""
+    """The list of users with their roles."""
     context: PageContext = request.app.state.context
     return context.render(request, person, "users.html", users=request.app.state.people.listed(), roles=ROLES)
 
 
 def send_user(request: Request, person: Person, form: Mapping[str, str]) -> Response:
-    """Add, change or remove a user; nobody removes themselves."""
+    """Add, change or remove a user; administrators cannot remove themselves."""
     people: People = request.app.state.people
     name = form.get("name", "")
     if form.get("remove") and name == person.name:
@@ -158,7 +159,7 @@ def send_user(request: Request, person: Person, form: Mapping[str, str]) -> Resp
 
 
 def _refuse_other_sites(request: Request) -> None:
-    """A login form on another site must not log somebody in here."""
+    """Refuse (403) a login form that another site sent."""
     origin = request.headers.get("origin")
     if origin is not None and origin.split("//", 1)[-1] != request.headers.get("host"):
         raise HTTPException(403, "This form comes from another site.")

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, read from the catalogue and the ingest at each scrape."""
+"""Metrics for Prometheus, read from the catalogue and the ingest at each request."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,11 +22,11 @@ FAULTS = frozenset(
 
 
 class IngestHealth(Protocol):
-    """What the metrics ask of the ingest."""
+    """The part of the ingest that the metrics read."""
 
     @property
     def connected(self) -> bool:
-        """Subscribed now."""
+        """Whether the ingest is subscribed at the broker now."""
 
     trouble: str
     dropped: int
@@ -34,16 +34,16 @@ class IngestHealth(Protocol):
 
 
 class CatalogueMetrics(Source):
-    """Tallies, sightings, waiting chunks, each trap's silence and faults, the ingest's health.
+    """Counts, sightings, waiting chunks, silence and faults of each trap, and the ingest's health.
 
-    It is read without a login: no trap's sightings are in it.
+    No login is needed to read them, so they hold no sightings by trap.
     """
 
     def __init__(self, database: Database, ingest: IngestHealth | None) -> None:
         self.database, self.ingest = database, ingest
 
     def collect(self) -> Iterator[Metric]:
-        """All families."""
+        """Yield all metric families."""
         now = datetime.now(UTC)
         with self.database.reading() as connection:
             counted = connection.execute(select(tallies)).all()
@@ -51,7 +51,7 @@ class CatalogueMetrics(Source):
             waiting = connection.execute(select(func.count()).select_from(chunks)).scalar_one()
             sighted = count_by_label(connection)
         events = CounterMetricFamily("uncia_events", "What arrived, by kind; faults by trap", labels=["kind", "trap"])
-        for (kind, trap), count in sorted(_told(counted).items()):
+        for (kind, trap), count in sorted(_public_counts(counted).items()):
             events.add_metric([kind, trap], count)
         yield events
         sightings = GaugeMetricFamily("uncia_sightings", "Events that show the animal", labels=["label"])
@@ -77,16 +77,16 @@ class CatalogueMetrics(Source):
             yield CounterMetricFamily("uncia_dropped", "Messages not taken in, unacknowledged", self.ingest.dropped)
 
 
-def _told(counted: Sequence[Any]) -> Counter[tuple[str, str]]:
-    """Faults of each trap; what would tell its sightings, of all traps together."""
-    told: Counter[tuple[str, str]] = Counter()
+def _public_counts(counted: Sequence[Any]) -> Counter[tuple[str, str]]:
+    """Counts by (kind, trap). Only faults are by trap; other counts could reveal a trap's sightings."""
+    counts: Counter[tuple[str, str]] = Counter()
     for row in counted:
-        told[row.name, row.trap if row.name in FAULTS else ""] += row._mapping["count"]
-    return told
+        counts[row.name, row.trap if row.name in FAULTS else ""] += row._mapping["count"]
+    return counts
 
 
 def exposition(database: Database, ingest: IngestHealth | None) -> bytes:
-    """The text that Prometheus scrapes."""
+    """The metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(CatalogueMetrics(database, ingest))
     return generate_latest(registry)

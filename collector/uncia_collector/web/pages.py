@@ -1,4 +1,4 @@
-"""The gallery, the page of one sequence, and review."""
+"""The gallery, the page of one sequence, and the forms of review."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ SITTING = timedelta(hours=12)  # how long the page offers to take the newest ans
 
 
 def show_gallery(request: Request, person: Person) -> Response:
-    """Night by night, newest first."""
+    """The gallery: cards of sequences night by night, newest first."""
     context: PageContext = request.app.state.context
     filters = _filters(request)
     before, after = _cursor(request, "before"), _cursor(request, "after")
@@ -68,7 +68,7 @@ def show_gallery(request: Request, person: Person) -> Response:
 
 
 def show_sequence(request: Request, person: Person) -> Response:
-    """One sequence: film strip, scores, facts, opinions."""
+    """The page of one sequence: pictures, scores, facts, answers."""
     context: PageContext = request.app.state.context
     key, filters = _key(request), _filters(request)
     with context.database.reading() as connection:
@@ -98,7 +98,11 @@ def show_sequence(request: Request, person: Person) -> Response:
 
 @dataclass(frozen=True)
 class FrameView:
-    """How the page shows one frame: `small` first, `full` once it stands still; `box` as attributes of a rectangle."""
+    """How the page shows one frame.
+
+    `small` and `full` are addresses; the page shows `small` first, and `full` (empty if not stored) when it stops on
+    the frame. `width` and `height` are in pixels of the picture, `box` has the attributes of the region's rectangle.
+    """
 
     n: int
     small: str
@@ -109,7 +113,7 @@ class FrameView:
 
 
 def _view(row: Any, frame: Any, record: SequenceRecord | None, *, activation: bool) -> FrameView | None:
-    """None where there is no picture of the frame: neither itself nor the preview that came with the record."""
+    """The view of a frame; None if neither the frame nor a preview of it is here."""
     one = f"/sequences/{row.trap}/{row.id}/{frame.n}"
     preview = record.preview if record else None
     stored = frame.status == "stored"
@@ -126,15 +130,16 @@ def _view(row: Any, frame: Any, record: SequenceRecord | None, *, activation: bo
 
 
 def _opened(row: Any, views: list[tuple[Any, FrameView | None]]) -> FrameView | None:
-    """The best frame, else the first that can be shown."""
+    """The frame that the page opens with: the best one, else the first that can be shown."""
     shown = sorted((frame.n != row.best_frame, frame.n, view) for frame, view in views if view is not None)
     return shown[0][2] if shown else None
 
 
 def send_review(request: Request, person: Person, form: Mapping[str, str]) -> Response:
-    """Store an answer and go on to the next sequence; say so where somebody else has answered meanwhile.
+    """Store an answer and go on to the next sequence.
 
-    `seen` is the number of the answer that stood when the page was opened, 0 for none.
+    The form's `seen` is the number of the answer that counted when the page was opened, 0 for none. If somebody else
+    has answered since, nothing is stored, and a page (409) shows both answers.
     """
     context: PageContext = request.app.state.context
     key, verdict, seen = _key(request), form.get("verdict", ""), form.get("seen", "0")
@@ -153,16 +158,16 @@ def send_review(request: Request, person: Person, form: Mapping[str, str]) -> Re
 
 
 def _said(verdict: str, form: Mapping[str, str]) -> list[Observation]:
-    """The observations of a form: of a bare verdict one, else those that it names."""
+    """The observations of a form: those that it names; one for a verdict without names."""
     if verdict == "relabelled":
         return answer_of_form(form)
     return [replace(Observation.from_form(None, form), name=observation_of(verdict).name)]
 
 
 def send_reviews(request: Request, person: Person, form: Mapping[str, str]) -> Response:
-    """Store one answer for each sequence that was selected in the gallery, and show its page again.
+    """Store one answer for each sequence that was selected in the gallery, and show the gallery again.
 
-    What somebody else has answered meanwhile keeps that answer, and the page says so.
+    A sequence that somebody else has answered meanwhile keeps that answer, and a page (409) says so.
     """
     context: PageContext = request.app.state.context
     now, verdict, late = datetime.now(UTC), form.get("verdict", ""), 0
@@ -184,7 +189,7 @@ def send_reviews(request: Request, person: Person, form: Mapping[str, str]) -> R
 
 
 def send_undo(request: Request, person: Person, form: Mapping[str, str]) -> Response:
-    """Take the opinion back that the button named, and show its sequence."""
+    """Undo the answers that the button names; show the sequence, or the gallery if there are several."""
     context: PageContext = request.app.state.context
     named: list[int | None] = [int(key) for key in form.get("opinion", "").split(",") if key.isdecimal()]
     keys = [undo(context.database, person.name, key) for key in named or [None]]
@@ -194,7 +199,7 @@ def send_undo(request: Request, person: Person, form: Mapping[str, str]) -> Resp
 
 
 def _next_after(context: PageContext, key: tuple[str, str], form: Mapping[str, str]) -> str:
-    """The next older sequence under the filters the reviewer came with; the gallery at their end."""
+    """The address of the next older sequence within the reviewer's filters; the gallery's after the last one."""
     try:
         filters = Filters.from_query(_parsed(form.get("query", "")))
     except DataError:
@@ -207,7 +212,7 @@ def _next_after(context: PageContext, key: tuple[str, str], form: Mapping[str, s
 
 
 def _saved(connection: Connection, person: Person) -> tuple[Any, list[int]]:
-    """The person's newest answer of this sitting, and the keys of all that were given with it."""
+    """The person's newest answer of this sitting (None without one), and the keys of all given with it."""
     last = newest_of(connection, person.name)
     if last is None or datetime.now(UTC) - last.at > SITTING:
         return None, []
@@ -220,7 +225,7 @@ def _reviewers(request: Request) -> list[str]:
 
 
 def _other_labels(context: PageContext, row: Any) -> list[str]:
-    """What a person may call it with one key instead: the bundle's other positive labels first, nine at most."""
+    """The other labels that one key gives: the bundle's positive labels first, then the station's; nine at most."""
     told_apart = [label for label in row.probabilities or () if label != row.label]
     return [*dict.fromkeys([*told_apart, *context.settings.labels])][:9]
 

@@ -1,7 +1,7 @@
-"""JPEGs for the browser: whole ones, thumbnails and activation maps, drawn once and cached.
+"""Sends JPEGs to the browser: whole pictures, thumbnails, cards and activation maps, which are made once and cached.
 
-Decides that a viewer, who may not know where a trap stands, gets no file with a location in its header, and grey for
-pictures of people.
+Decides that a viewer, who may not know where a trap stands, gets no file with a location in its header, and a grey
+picture in place of pictures of people.
 """
 
 import io
@@ -33,12 +33,12 @@ from uncia_contract.pictures.region import Region
 THUMBNAIL_SIZE = (480, 480)
 CARD_SOURCE = (960, 960)  # a card shows half of a picture's width or more
 log = logger("pictures")
-# By login: on a shared tablet the next person must not see what was cached for the one before.
+# `vary: Cookie`: on a shared tablet the next person must not see what was cached for the one before.
 CACHED = {"cache-control": "private, max-age=604800, immutable", "vary": "Cookie"}
 
 
 def show_picture(request: Request, person: Person) -> Response:
-    """The JPEG as the trap sent it; for viewers with the same pixels, and a header without location."""
+    """The JPEG as the trap sent it; viewers get the same pixels with a header without location."""
     context: PageContext = request.app.state.context
     if _hides(request, person):
         return _grey()
@@ -56,17 +56,17 @@ def show_picture(request: Request, person: Person) -> Response:
 
 
 def show_thumbnail(request: Request, person: Person) -> Response:
-    """A small picture, without EXIF; the trap's own preview until the frame has come."""
+    """A small picture without EXIF; the trap's preview until the frame has arrived."""
     return _made_of_frame(request, person, "thumbnails", lambda content, _: _thumbnail(content))
 
 
 def show_card(request: Request, person: Person) -> Response:
-    """The part of a frame that its region and what surrounds it take, for a card; without EXIF."""
+    """The part of a frame around its region (see `card_window`), for a card, without EXIF."""
     return _made_of_frame(request, person, "cards", lambda content, frame: _card(content, frame.region))
 
 
 def _made_of_frame(request: Request, person: Person, folder: str, make: Callable[[bytes, Any], bytes]) -> Response:
-    """A picture made of a frame, kept in `folder`; grey where the person may not see it."""
+    """A picture made from a frame and cached in `folder`; grey if the person may not see it."""
     context: PageContext = request.app.state.context
     if _hides(request, person):
         return _grey()
@@ -77,7 +77,7 @@ def _made_of_frame(request: Request, person: Person, folder: str, make: Callable
 
 
 def show_activation(request: Request, person: Person) -> Response:
-    """The frame with what spoke for the animal in red, without EXIF."""
+    """The frame with its activation map (see `Activations.draw`), without EXIF."""
     context: PageContext = request.app.state.context
     if _hides(request, person):
         return _grey()
@@ -96,7 +96,7 @@ def show_activation(request: Request, person: Person) -> Response:
 
 
 def _cached(context: PageContext, path: str, kind: str, draw: Callable[[], bytes]) -> Response:
-    """A picture that is drawn once; a disk that cannot keep it costs the time of drawing it again."""
+    """A picture that is made once and cached; if it cannot be stored, it is made again the next time."""
     cached = context.file(path.replace("frames/", f"{kind}/", 1))
     if cached.is_file():
         return FileResponse(cached, media_type="image/jpeg", headers=CACHED)
@@ -110,7 +110,7 @@ def _cached(context: PageContext, path: str, kind: str, draw: Callable[[], bytes
 
 
 def _hides(request: Request, person: Person) -> bool:
-    """Whether the pictures show people, and somebody asks who only looks."""
+    """Whether the pictures show people and the person is only a viewer."""
     if person.may_review:
         return False
     context: PageContext = request.app.state.context
@@ -126,12 +126,12 @@ def _grey() -> Response:
 
 
 def _not_kept(content: bytes) -> Response:
-    """A picture that the browser must not keep: another may take its place."""
+    """A picture that the browser must not cache, because another one may replace it."""
     return Response(content, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
 
 def _frame(request: Request) -> Any:
-    """What the catalogue knows of a frame: paths come from there, never from an address."""
+    """The catalogue's row of a frame. Paths come from the catalogue, never from an address."""
     part = request.path_params
     query = (
         select(frames.c.status, frames.c.path, frames.c.region, sequences.c.bundle_sha256)
@@ -154,7 +154,7 @@ def _stored_file(context: PageContext, path: str) -> Path:
 
 
 def _preview(request: Request) -> bytes:
-    """The preview that came with the record, if it is of this frame."""
+    """A thumbnail of the preview that came with the record, if it is of this frame; else 404."""
     part = request.path_params
     context: PageContext = request.app.state.context
     with context.database.reading() as connection:
@@ -166,10 +166,10 @@ def _preview(request: Request) -> bytes:
 
 
 def card_window(region: Region | None, width: int, height: int) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of what a card shows of a picture: whole without a region.
+    """Left, top, right, bottom in pixels of the part of a picture that a card shows; the whole without a region.
 
-    With one it holds the region and half as much again around it (a head moves less than a tail), and at least half
-    of the picture's width; of the picture's own shape, so that nothing more is cut.
+    The part is 1.5 times as large as the region (the still parts of an animal, such as its head, may lie outside of
+    the region), at least half as wide as the picture, and has the picture's shape, so that the card cuts no more off.
     """
     if region is None:
         return 0, 0, width, height
@@ -198,7 +198,7 @@ def _opened(content: bytes, enough: tuple[int, int]) -> Image.Image:
 
 def _small(image: Image.Image) -> bytes:
     image.thumbnail(THUMBNAIL_SIZE)
-    image.info.clear()  # else Pillow writes the file's comment again
+    image.info.clear()  # otherwise Pillow copies the file's comment
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)
     return buffer.getvalue()

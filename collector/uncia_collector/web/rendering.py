@@ -1,4 +1,4 @@
-"""What every page shares: database, templates, the station's name and clock."""
+"""What every page shares (`PageContext`: database, templates, time zone), and the templates' text formats."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from uncia_collector.web.metrics import IngestHealth
 
 
 class PageContext:
-    """What every page of one collector needs; renders its templates."""
+    """Renders the templates of one collector's page, with what every page needs."""
 
     def __init__(self, settings: CollectorSettings, database: Database, ingest: IngestHealth | None = None) -> None:
         self.settings, self.database, self.zone, self.root = settings, database, settings.zone, settings.folder
@@ -29,7 +29,7 @@ class PageContext:
         self._templates = {code: self._environment(one) for code, one in languages().items()}
 
     def _environment(self, language: Language) -> Environment:
-        """The templates in one language."""
+        """The Jinja2 environment of one language, with its filters."""
         found = Environment(
             loader=PackageLoader("uncia_collector.web"), autoescape=select_autoescape(), trim_blocks=True,
             extensions=["jinja2.ext.i18n"],
@@ -55,18 +55,18 @@ class PageContext:
         return found
 
     def _name(self, label: str, language: Language) -> str:
-        """What the checklist calls a label in a language; the label where it knows none."""
+        """The checklist's name of a label in a language; the label itself if the checklist lacks it."""
         taxon = self.checklist.find(label)
         return label if taxon is None else taxon.name(language.code)
 
     def labels(self, connection: Connection, chosen: str) -> list[str]:
-        """What sequences may be called here, in the order of the alphabet, what was chosen included."""
+        """All labels of this station, sorted: the catalogue's, the configuration's, and the chosen one."""
         return sorted({*gallery.labels(connection), *self.settings.labels, chosen} - {""})
 
     def render(
         self, request: Request, person: Person | None, template: str, status: int = 200, **values: Any
     ) -> Response:
-        """A page."""
+        """The page that `template` makes from `values`, in the language of the person or the browser."""
         trouble = "" if self.ingest is None or person is None else self.ingest.trouble
         values |= {"trouble": trouble, "person": person, "station": self.settings.station, "path": request.url.path}
         values |= {"zone": self.zone, "here": f"{request.url.path}?{request.url.query}".rstrip("?")}
@@ -79,32 +79,32 @@ class PageContext:
         return HTMLResponse(page, status, headers)
 
     def clock(self, moment: datetime | None) -> str:
-        """Date and time at the station."""
+        """Date and time in the station's zone; empty for None."""
         return "" if moment is None else f"{moment.astimezone(self.zone):%Y-%m-%d %H:%M:%S}"
 
     def day(self, moment: datetime) -> str:
-        """Time of day at the station."""
+        """Time of day in the station's zone."""
         return f"{moment.astimezone(self.zone):%H:%M:%S}"
 
     def minute(self, moment: datetime) -> str:
-        """Hour and minute at the station; with the date where it was not within the last day."""
+        """Hour and minute in the station's zone, with the date if it is more than a day away."""
         form = "%H:%M" if abs(datetime.now(UTC) - moment) < timedelta(days=1) else "%Y-%m-%d %H:%M"
         return f"{moment.astimezone(self.zone):{form}}"
 
     def file(self, path: str) -> Path:
-        """A file of the data folder."""
+        """The path of a file of the data folder."""
         return self.root / path
 
 
 def asked_number(request: Request, name: str, default: int, most: int) -> int:
-    """A number from 1 to `most` in the address; `default` where there is no such number."""
+    """The number `name` in the address; `default` if it is missing or not from 1 to `most`."""
     text = request.query_params.get(name, "")
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(most))
     return int(text) if is_number and 0 < int(text) <= most else default
 
 
 def hundred(probability: float) -> int:
-    """How sure, of 100: 0 and 100 only where nothing is left to doubt."""
+    """A probability in hundredths, rounded; 0 and 100 only for exactly 0 and 1."""
     nearest = round(100 * probability)
     return nearest if probability in (0.0, 1.0) else min(99, max(1, nearest))
 
@@ -116,7 +116,7 @@ def spoken(label: str) -> str:
 
 
 def observed(row: Any, translate: Callable[[str], str] = str) -> str:
-    """What an observation says, such as `fox (2, juvenile, probable): by the spring`; of a row or of an answer."""
+    """An observation as text, such as `fox (2, juvenile, probable): by the spring`; `row` may also be an answer."""
     said, verdict = getattr(row, "said", None) or getattr(row, "name", None), getattr(row, "verdict", "")
     name = str(said) if said else translate(verdict) if verdict else ""
     words = [translate(word) for word in (row.sex, row.life_stage, row.certainty) if word]
@@ -125,7 +125,7 @@ def observed(row: Any, translate: Callable[[str], str] = str) -> str:
 
 
 def human_bytes(count: float, units: Sequence[str] = ("B", "kB", "MB", "GB", "TB")) -> str:
-    """Such as `3.4 MB`."""
+    """A number of bytes as text, such as `3.4 MB`."""
     for unit in units[:-1]:
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == units[0] else f"{count:.1f} {unit}"
@@ -134,7 +134,7 @@ def human_bytes(count: float, units: Sequence[str] = ("B", "kB", "MB", "GB", "TB
 
 
 def human_span(seconds: float, units: Sequence[str] = ("d", "h", "min")) -> str:
-    """Such as `3 h 20 min`."""
+    """A time span as text, such as `3 h 20 min`."""
     minutes, (d, h, m) = int(seconds // 60), units
     days, hours = minutes // 1440, minutes // 60 % 24
     if days:

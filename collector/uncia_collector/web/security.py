@@ -1,8 +1,12 @@
-"""Who gets a page: cookies, roles, CSRF, rate limits, headers.
+"""Protects the page: logins and roles, CSRF tokens, rate limits, headers, host names.
 
-Decides that #1 every page but login, static files, health and metrics requires a login; #2 every form carries its CSRF
-token; #3 no content from other sites runs on our pages; #4 requests are limited by address; #5 a request is for a name
-of ours: a page of elsewhere whose name leads here (DNS rebinding) could otherwise read what the browser may.
+Decides:
+#1 Every page except login, static files, health and metrics requires a login.
+#2 Every form has its person's CSRF token.
+#3 No content of other sites runs on our pages.
+#4 Requests are limited by address.
+#5 A request must name one of our host names. Otherwise a foreign page whose name is resolved to this station (DNS
+   rebinding) could read what the browser may read.
 """
 
 import hmac
@@ -26,7 +30,7 @@ from uncia_collector.languages.catalogues import N_, chosen
 from uncia_collector.web.limits.rate_limit import RateLimit
 
 COOKIE = "uncia"
-UNREADABLE = "."  # no name of ours
+UNREADABLE = "."  # in place of a host name that cannot be parsed; never one of ours
 UNKNOWN_HOST = N_("This station does not know that name; its administrator can add it to [http] hosts.")
 MAX_FORM_BYTES = 256 * 1024
 HEADERS = {
@@ -49,7 +53,10 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def page_view(view: View, may: Callable[[Person], bool] = lambda _: True) -> Endpoint:
-    """An endpoint for those who are logged in (#1) and of whom `may` is true."""
+    """An endpoint for people who are logged in (#1) and for whom `may` is true.
+
+    Others are sent to the login, or get 403.
+    """
 
     async def endpoint(request: Request) -> Response:
         person = await run_in_threadpool(person_of, request)
@@ -64,7 +71,7 @@ def page_view(view: View, may: Callable[[Person], bool] = lambda _: True) -> End
 
 
 def form_view(view: FormView, may: Callable[[Person], bool] = lambda _: True) -> Endpoint:
-    """An endpoint for forms of those who are logged in; the CSRF token must match (#2)."""
+    """An endpoint for forms of people who are logged in and for whom `may` is true; the CSRF token must match (#2)."""
 
     async def endpoint(request: Request) -> Response:
         person = await run_in_threadpool(person_of, request)
@@ -82,7 +89,11 @@ def form_view(view: FormView, may: Callable[[Person], bool] = lambda _: True) ->
 
 
 async def small_form(request: Request) -> dict[str, str]:
-    """The text fields of a form of at most `MAX_FORM_BYTES`."""
+    """The text fields of a form.
+
+    Raises:
+        HTTPException: the request has no length (411) or is larger than `MAX_FORM_BYTES` (413).
+    """
     if not request.headers.get("content-length", "").isdigit():
         raise HTTPException(411, "The request does not tell its length.")
     if int(request.headers["content-length"]) > MAX_FORM_BYTES:
@@ -92,38 +103,38 @@ async def small_form(request: Request) -> dict[str, str]:
 
 
 def person_of(request: Request) -> Person | None:
-    """The person who is logged in; None where nobody is."""
+    """The person who is logged in; None if nobody is."""
     people: People = request.app.state.people
     token = request.cookies.get(COOKIE, "")
     return people.person_of_token(token, datetime.now(UTC)) if token else None
 
 
 def log_access(request: Request, person: Person, what: log.What, detail: str = "") -> None:
-    """Enter into the access log what somebody did."""
+    """Record in the access log what a person did."""
     address = request.client.host if request.client else ""
     log.record(request.app.state.database, what, person.name, address, datetime.now(UTC), detail)
 
 
 def set_cookie(request: Request, response: Response, token: str) -> None:
-    """Hand a login's token to the browser, for our own pages only."""
+    """Set the cookie with a login's token; the browser sends it to our own pages only."""
     secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, token, max_age=14 * 86400, httponly=True, samesite="strict", secure=secure)
 
 
 class Guard:
-    """ASGI middleware: rate limits (#4) and headers (#3)."""
+    """ASGI middleware: checks the host name (#5), limits requests (#4), adds headers (#3)."""
 
     def __init__(self, app: ASGIApp, requests: RateLimit, refuse: Refusal, hosts: tuple[str, ...] = ()) -> None:
         self.app, self.requests, self.refuse = app, requests, refuse
         self.hosts = {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, with headers on its way back."""
+        """Pass a request on, or refuse it; add the headers to the answer."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
 
-        is_static = scope["path"].startswith("/static/")  # the same for all; a refusal is to be readable, too
+        is_static = scope["path"].startswith("/static/")  # not limited, so that the page of a refusal has its styles
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -144,7 +155,7 @@ class Guard:
 
 
 def _host(scope: Scope) -> str:
-    """The name that a request is for, without its port."""
+    """The host name of a request, without its port; `UNREADABLE` if it cannot be parsed."""
     given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
     try:
         return (urlsplit(f"//{given}").hostname or "") if given.isprintable() else UNREADABLE
@@ -153,7 +164,10 @@ def _host(scope: Scope) -> str:
 
 
 def _is_ours(host: str, hosts: set[str]) -> bool:
-    """#5: an address, a name without a dot or of the local network, or one that is ours: nobody elsewhere has it."""
+    """Whether a host name is ours (#5): an IP address, a local name, one of `hosts`, or this machine's name.
+
+    Nobody outside of the local network can own such a name.
+    """
     try:
         ip_address(host)
     except ValueError:
@@ -164,5 +178,5 @@ def _is_ours(host: str, hosts: set[str]) -> bool:
 
 @cache
 def _own_names() -> set[str]:
-    """This machine's; its full name is looked up in the DNS, which may be far away."""
+    """The names of this machine. Cached, because the full name is looked up in the DNS, which may be slow."""
     return {socket.gethostname().lower(), socket.getfqdn().lower()}

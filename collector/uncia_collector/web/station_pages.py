@@ -22,9 +22,9 @@ from uncia_collector.web.security import log_access
 from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, bars, station_map
 from uncia_contract.messages.records import TrapState, camera_name, decode
 
-DOUBLED_FOR = timedelta(days=1)  # how long the page tells of two machines under one id
+DOUBLED_FOR = timedelta(days=1)  # how long the page warns of two machines with one id
 PERIODS_DAYS = (7, 30, 90, 365, 3650)
-TALLIES = {  # what the store counts (ingest/store.py), and what this collector did since its start
+TALLIES = {  # names for the counts of the store (ingest/store.py) and of this collector since its start
     "sequences": N_("sequences stored"),
     "records_again": N_("sequences that came again"),
     "frames": N_("frames stored"),
@@ -41,11 +41,11 @@ TALLIES = {  # what the store counts (ingest/store.py), and what this collector 
     "batches_that_had_to_wait": N_("batches that had to wait for the disk or database"),
     "messages_sent_back": N_("messages that the broker has to send again"),
 }
-WEEKS = 26  # of the table by trap and week, unless all are asked for
+WEEKS = 26  # weeks in the table by trap and week, unless all are wanted
 
 
 def show_traps(request: Request, person: Person) -> Response:
-    """Each trap: there or not, overdue or not, and how it fares."""
+    """Each trap: whether it is online or overdue, and its state; traps that need attention first."""
     context: PageContext = request.app.state.context
     now = datetime.now(UTC)
     with context.database.reading() as connection:
@@ -60,7 +60,7 @@ def show_traps(request: Request, person: Person) -> Response:
 
 
 def show_map(request: Request, person: Person) -> Response:
-    """Where the traps stand and how often the animal passed."""
+    """The map of traps with their sightings; each view is in the access log, because it shows exact places."""
     log_access(request, person, "exact map")
     context: PageContext = request.app.state.context
     days, survey, label = (
@@ -126,7 +126,7 @@ def show_activity(request: Request, person: Person) -> Response:
 
 
 def show_recall(request: Request, person: Person) -> Response:
-    """What the audits allow to say about missed animals."""
+    """The share of missed animals, estimated from the audits."""
     context: PageContext = request.app.state.context
     with context.database.reading() as connection:
         rates = miss_rates(connection, by_name=person.may_see_places)
@@ -134,7 +134,7 @@ def show_recall(request: Request, person: Person) -> Response:
 
 
 def show_quarantine(request: Request, person: Person) -> Response:
-    """What was refused, and the counts of everything."""
+    """The refused messages, newest first, and all counts."""
     context: PageContext = request.app.state.context
     columns = (quarantine.c.key, quarantine.c.at, quarantine.c.trap, quarantine.c.topic, quarantine.c.reason)
     with context.database.reading() as connection:

@@ -1,6 +1,6 @@
-"""Coordinates of the score plot, the bars and the map; templates turn them into SVG.
+"""Computes the coordinates of the score plot, the bars and the map; templates write them as SVG.
 
-Decides scales; a drawing's user units are pixels at its natural size.
+Coordinates are in the SVG's user units, which are pixels at the drawing's natural size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from typing import Any, Literal
 PLOT_WIDTH, PLOT_HEIGHT, PLOT_MARGIN = 600, 160, 34
 MAP_WIDTH, MAP_HEIGHT, MAP_MARGIN = 900, 620, 60
 LETTER_WIDTH, LINE_HEIGHT = 11, 21
-DIGIT_WIDTH, DIGIT_HEIGHT = 30, 44  # of the numbers that a phone shows in place of names
-BESIDE = 2 / 7  # of a line: a name's baseline below the middle of the circle that it stands beside
+DIGIT_WIDTH, DIGIT_HEIGHT = 30, 44  # of the numbers that a phone shows instead of names
+BESIDE = 2 / 7  # a name beside its circle has its baseline this part of a line below the circle's middle
 
 
 @dataclass(frozen=True)
 class ScorePlot:
-    """Points (frame, x, y, score) of the frames that were scored, and where the threshold lies."""
+    """Points (frame, x, y, score) of the scored frames, and the heights of the threshold and the confidence."""
 
     points: list[tuple[int, float, float, float]]
     threshold_y: float
@@ -30,7 +30,7 @@ class ScorePlot:
 
 
 def score_plot(frames: Sequence[Any], threshold: float, confidence: float) -> ScorePlot:
-    """Scores in [0, 1] over the frames of one sequence."""
+    """The plot of the scores (0 to 1) of one sequence's frames."""
     step = (PLOT_WIDTH - 2 * PLOT_MARGIN) / max(1, len(frames) - 1)
     points = [
         (frame.n, PLOT_MARGIN + index * step, _y(frame.score), frame.score)
@@ -45,7 +45,7 @@ def _y(score: float) -> float:
 
 
 def bars(counts: Sequence[int], width: float, height: float) -> list[tuple[float, float, float, float, int]]:
-    """(x, y, width, height, count) of a bar for each count."""
+    """(x, y, width, height, count) of one bar for each count; the highest bar fills the height."""
     most, step = max([1, *counts]), width / max(1, len(counts))
     return [
         (index * step, height - height * count / most, step * 0.86, height * count / most, count)
@@ -55,7 +55,10 @@ def bars(counts: Sequence[int], width: float, height: float) -> list[tuple[float
 
 @dataclass
 class PlaceMark:
-    """A deployment on the map: its circle, as large as its sightings are many, and where its name begins or ends."""
+    """A deployment on the map: its circle, whose area grows with its sightings, and the position of its name.
+
+    The name begins (`anchor` is start) or ends (end) at `label_x`, `label_y`.
+    """
 
     x: float
     y: float
@@ -65,16 +68,16 @@ class PlaceMark:
     label_x: float = 0.0
     label_y: float = 0.0
     anchor: Literal["start", "end"] = "start"
-    number: int = 0  # shown in place of the name
+    number: int = 0  # shown instead of the name, unless 0
 
     @property
     def letter(self) -> tuple[int, int]:
-        """Width, at most, and height of a letter."""
+        """Largest width of a letter, and its height."""
         return (DIGIT_WIDTH, DIGIT_HEIGHT) if self.number else (LETTER_WIDTH, LINE_HEIGHT)
 
     @property
     def label(self) -> str:
-        """The trap's name, and how often; or its number."""
+        """The trap's name with its number of sightings; or only `number`."""
         if self.number:
             return str(self.number)
         return f"{self.place.trap}: {self.count}" if self.count else str(self.place.trap)
@@ -87,12 +90,12 @@ class PlaceMark:
 
     @property
     def label_width(self) -> float:
-        """Of the name, at most."""
+        """The largest width of the name."""
         return self.letter[0] * len(self.label)
 
     @property
     def leader(self) -> tuple[float, float, float, float] | None:
-        """A line from the name to its circle, where they do not stand side by side."""
+        """(x, y, x, y) of a line from the name to the rim of its circle; None if they are side by side."""
         if self.label_y == self.y + BESIDE * self.letter[1]:
             return None
         left, top, right, bottom = self.label_box
@@ -108,7 +111,7 @@ class PlaceMark:
 
 @dataclass(frozen=True)
 class StationMap:
-    """Places, and the graticule's lines as (position, degrees as text)."""
+    """The map's places, with names and with numbers; its graticule lines as (position, degrees as text); its scale."""
 
     places: list["PlaceMark"]
     numbers: list["PlaceMark"]
@@ -120,7 +123,10 @@ class StationMap:
 
 @dataclass(frozen=True)
 class _Projection:
-    """Equirectangular, true to scale at the middle latitude: `degree_px` pixels a degree of latitude."""
+    """An equirectangular projection around a point; `degree_px` pixels are one degree of latitude.
+
+    `shrink` is the length of a degree of longitude in degrees of latitude, at that point.
+    """
 
     latitude: float
     longitude: float
@@ -135,9 +141,9 @@ class _Projection:
 
 
 def station_map(deployments: Sequence[Any], sightings: dict[str, int]) -> StationMap | None:
-    """An equirectangular map around the deployments, true to scale at their middle latitude; None without any.
+    """An equirectangular map of the deployments, true to scale at their middle latitude; None without deployments.
 
-    `sightings` are those of each deployment, by its id.
+    `sightings` has the number of sightings of each deployment, by its id.
     """
     if not deployments:
         return None
@@ -177,10 +183,10 @@ def _projection(deployments: Sequence[Any]) -> _Projection:
 
 
 def place_labels(marks: Sequence[PlaceMark]) -> None:
-    """Put each name beside its circle where it is on the map and hides neither another name nor a circle."""
+    """Place each name near its circle, on the map, where it covers no other name and no circle, if there is room."""
     taken = [mark.ring for mark in marks]
     for mark in sorted(marks, key=lambda mark: (mark.y, mark.x)):
-        for x, y, anchor in (*_beside(mark), next(_beside(mark))):  # the first again where nothing is free
+        for x, y, anchor in (*_beside(mark), next(_beside(mark))):  # the first position again if none is free
             mark.label_x, mark.label_y, mark.anchor = x, y, anchor
             if _is_on_map(mark.label_box) and not any(_overlap(mark.label_box, other) for other in taken):
                 break
@@ -188,7 +194,7 @@ def place_labels(marks: Sequence[PlaceMark]) -> None:
 
 
 def _beside(mark: PlaceMark) -> Iterator[tuple[float, float, Literal["start", "end"]]]:
-    """Where a name may begin or end: right, left, and line by line farther below and above."""
+    """The possible positions (x, y, anchor) of a name: right, left, then line by line farther below and above."""
     right, left = mark.x + mark.radius + 5, mark.x - mark.radius - 5
     height = mark.letter[1]
     for line in range(12):
@@ -214,7 +220,7 @@ def _graticule(low: float, high: float) -> list[float]:
 
 
 def _round_step(value: float) -> float:
-    """The 1, 2 or 5 times a power of ten next below."""
+    """The largest number of the form 1, 2 or 5 times a power of ten that is not above `value`."""
     power = 10.0 ** floor(log10(value))
     return next(step * power for step in (5, 2, 1) if step * power <= value * 1.000001)
 

@@ -1,1 +1,1 @@
-"""Pages about the work in the field: where traps stand and how their clocks went, how long they worked."""
+"""Pages about the work in the field: deployments and their clocks, and how long traps worked."""

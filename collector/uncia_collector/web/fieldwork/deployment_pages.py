@@ -1,4 +1,4 @@
-"""The page of deployments: what is known of each, its clock put right, a wrong one removed."""
+"""The page of deployments: their list, and the forms that correct a clock and remove a deployment."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from uncia_contract.errors import DataError
 
 
 def show_deployments(request: Request, person: Person) -> Response:
-    """The station's deployments, after them those of surveys; the form is filled in by what the address names."""
+    """The page: the station's deployments, then those of surveys; the form is filled in with the address's values."""
     context: PageContext = request.app.state.context
     asked = {name: request.query_params.get(name, "")[:64] for name in ("deployment", "sequence", "trap")}
     with context.database.reading() as connection:
@@ -35,7 +35,7 @@ def show_deployments(request: Request, person: Person) -> Response:
 
 
 def send_clock(request: Request, _person: Person, form: Mapping[str, str]) -> Response:
-    """Correct a deployment's clock, by a difference or by one sequence whose time is known."""
+    """Correct a deployment's clock, by a difference or by a sequence whose true start is known."""
     context: PageContext = request.app.state.context
     known, by, sequence = form.get("deployment", ""), form.get("by", "").strip(), form.get("sequence", "").strip()
     try:
@@ -61,7 +61,7 @@ def send_removal(request: Request, _person: Person, form: Mapping[str, str]) -> 
 
 
 def _corrected(connection: Connection, row: Any) -> int:
-    """How many sequences have this deployment's correction."""
+    """The number of sequences with this deployment's correction."""
     trap, _, camera = row.trap.partition("/")
     if row.origin:
         known = sequences.c.trap == row.trap, sequences.c.origin == row.origin

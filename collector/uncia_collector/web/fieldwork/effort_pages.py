@@ -1,4 +1,4 @@
-"""The page of effort: each trap's nights, sightings in 100 of them, and the tables as CSV."""
+"""The page of effort: nights and sighting rates of each trap, and the tables as CSV."""
 
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ OCCASIONS = (1, 3, 5, 7, 10, 14, 30)
 
 
 def show_effort(request: Request, person: Person) -> Response:
-    """Nights worked, asleep, silent, unknown and sightings per 100 worked ones, of each trap."""
+    """The page: nights worked, asleep, silent and unknown, and sightings per 100 nights worked, of each trap."""
     context: PageContext = request.app.state.context
     wanted, now = _wanted(request), datetime.now(UTC)
     with context.database.reading() as connection:
@@ -37,7 +37,7 @@ def show_effort(request: Request, person: Person) -> Response:
 
 
 def send_effort(request: Request, _person: Person) -> Response:
-    """One of the tables."""
+    """Send one of the tables as CSV; 404 if there is no such table."""
     context: PageContext = request.app.state.context
     kind = request.path_params["kind"]
     try:

@@ -1,1 +1,1 @@
-"""What one stranger may take of the page: requests, connections, time."""
+"""Limits for clients of the page: requests, connections, time for a request."""

@@ -1,8 +1,8 @@
-"""What one stranger may hold of the page's server: connections, and the time for a request.
+"""Limits the connections of the page's server, and the time for a request.
 
-Decides that connections beyond a number, in all and of one address, are closed as they are accepted, before TLS and
-before anything is logged; and that one whose request (headers and body) is not there in time is closed. So the page
-never takes the file descriptors that the ingest needs.
+Decides that connections beyond a number (in all, and of one address) are closed as soon as they are accepted, before
+TLS and without a log line; and that a connection whose request (headers and body) is not complete in time is closed.
+So the page never uses up the file descriptors that the ingest needs.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST = 192
 MOST_OF_ADDRESS = 64
-REQUEST_S = 20.0  # for the headers and the body of a request
+REQUEST_S = 20.0  # seconds for the headers and the body of a request
 
 
 class BoundedListener(socket.socket):
-    """A listening socket that closes at once what it accepts beyond its bounds."""
+    """A listening socket that closes new connections at once while there are too many."""
 
     most, most_of_address = MOST, MOST_OF_ADDRESS
 
@@ -27,7 +27,7 @@ class BoundedListener(socket.socket):
         """The next connection.
 
         Raises:
-            BlockingIOError: there is none, or it was one too many.
+            BlockingIOError: there is none, or it was one too many and is closed.
         """
         connection, address = super().accept()
         self._open = [(one, of) for one, of in getattr(self, "_open", []) if one.fileno() >= 0]
@@ -40,30 +40,30 @@ class BoundedListener(socket.socket):
 
 
 class PatientProtocol(H11Protocol):
-    """uvicorn's HTTP, with an end to its patience."""
+    """uvicorn's HTTP protocol with a time limit for each request (`request_s`)."""
 
     request_s = REQUEST_S
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request."""
+        """Start the time limit of the first request."""
         super().connection_made(transport)
         self._await_request()
 
     def data_received(self, data: bytes) -> None:
-        """Take in part of a request; with its end the waiting ends."""
+        """Receive part of a request; stop the time limit when the request is complete."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE and self.conn.their_state is not h11.SEND_BODY:
             self._end_waiting()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
+        """Start the time limit of the next request."""
         super().on_response_complete()
         self._end_waiting()
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing."""
+        """Stop the time limit."""
         self._end_waiting()
         super().connection_lost(exc)
 

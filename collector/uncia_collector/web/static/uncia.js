@@ -1,14 +1,14 @@
-// What every page does: no answer falls on what nobody saw, nothing comes back after a log-out, keys press buttons.
-// Every key has a button, so nothing here is needed to work. Loaded in the head, so that it hears the first press.
+// The script of every page: prevents answers to unseen pictures, hides old pages after a log-out, handles keys.
+// Every key has a button, so the pages work without this script. Loaded in the head, so that it gets the first press.
 "use strict";
 const byId = (id) => document.getElementById(id);
 
-// #1 After a log-out, and after an answer, Back shows the page as it is now: what the browser kept is never shown.
+// #1 After a log-out, and after an answer, Back loads the page again. The browser's kept copy is never shown.
 addEventListener("pagehide", (event) => { document.documentElement.hidden = event.persisted; });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-// #2 An answer counts when its press began half a second after the picture was there (or cannot come) and half a
-// second after any earlier press that came too soon: a key held down and a second tap wait for ever. One answer a page.
+// #2 An answer counts only if its press began at least half a second after the picture was loaded (or failed to load),
+// and half a second after any press that came too soon. So a held key and a double tap never answer. One answer a page.
 const SETTLE_MS = 500;
 let openAt = Infinity, pressedAt = null, sent = false, timer;
 document.documentElement.classList.add("scripted");
@@ -25,7 +25,7 @@ function settle(from) {
   timer = setTimeout(() => document.documentElement.classList.add("ready"), openAt - performance.now());
 }
 
-// Of cards that are selected: all their pictures.
+// Whether all pictures of the selected cards are loaded.
 const picturesThere = () => [...document.querySelectorAll("li:has(:checked) img")].every((one) => one.complete && one.naturalWidth);
 
 addEventListener("submit", (event) => {
@@ -55,7 +55,7 @@ addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// Cards that are selected: how many, and none once the page is left and shown again.
+// Show the number of selected sequences.
 function count() {
   const boxes = [...document.querySelectorAll(".pick :checked")];
   const many = boxes.reduce((sum, one) => sum + one.value.trim().split(" ").length, 0);
@@ -64,7 +64,7 @@ function count() {
 addEventListener("change", count);
 addEventListener("reset", () => setTimeout(count));
 
-// #3 Keys: a Latin letter by what it says (so that Y is Y on a German keyboard), on other layouts by its place.
+// #3 Keys: on Latin layouts by the letter (so that Y is Y on a German keyboard), on other layouts by the position.
 const byKey = {y: "confirm", n: "reject", u: "undo", ArrowLeft: "newer", ArrowRight: "older", j: "older", k: "newer", g: "up", a: "activation",
   h: "previous", l: "next", p: "play", z: "size", b: "box", i: "infrared"};
 const isTyping = (one) => /^(INPUT|SELECT|TEXTAREA)$/.test(one.tagName) && one.type !== "range" && one.type !== "checkbox";
@@ -81,7 +81,7 @@ function walk(step) {
   all[Math.max(0, Math.min(all.length - 1, at + step))]?.focus();
 }
 
-// While the labels are open, a digit takes one, unless somebody is typing a name.
+// While the panel of labels is open, a digit chooses a label, unless the person is typing a name.
 function labelled(key, typed) {
   const another = byId("another");
   const button = another?.open && !typed && another.querySelectorAll("[name=label][value]")[key - 1];

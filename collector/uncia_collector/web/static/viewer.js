@@ -1,13 +1,13 @@
-// The page of one sequence: one frame, large; play, zoom, light, boxes. Without it the thumbnails lead to the pictures.
+// The viewer of one sequence: one large frame; play, zoom, light, boxes. Without this script, thumbnails are links.
 "use strict";
 const STILL_MS = 300, PLAY_MS = 350, MOST_ZOOM = 40;
 const stage = byId("stage"), sheet = byId("sheet"), picture = byId("picture"), boxes = byId("boxes");
 const frames = [...document.querySelectorAll(".strip a.frame")];
 const press = (id, on) => byId(id).setAttribute("aria-pressed", on);
-// -1 while a preview is shown: its frame has not come yet.
+// `at` is -1 while a preview is shown, because its frame has not arrived yet.
 let at = frames.findIndex((one) => one.matches("[aria-current]")), still, playing, view = {x: 0, y: 0, scale: 1};
 
-// #1 A small picture first; the original once it stands still.
+// #1 Show the small picture first, and the original when the viewer stays on the frame.
 function show(index) {
   if (!frames.length) return;
   at = (index + frames.length) % frames.length;
@@ -25,7 +25,7 @@ async function sharpen() {
   const frame = frames[at], original = new Image();
   if (!frame || frame.dataset.small.includes(".activation.") || picture.src === frame.href) return;
   original.src = frame.href;
-  try { await original.decode(); } catch { return; }  // the small one stays
+  try { await original.decode(); } catch { return; }  // keep the small one
   if (frame === frames[at] && !playing) picture.src = original.src;
 }
 
@@ -46,7 +46,7 @@ function step(by) {
   show(at + by);
 }
 
-// #2 Zoom: wheel, two fingers, the key z; one finger moves what is larger than the stage.
+// #2 Zoom by wheel, two fingers or the key z; one finger moves a picture that is larger than the stage.
 function look({scale, x, y}) {
   const {clientWidth: width, clientHeight: height} = stage;
   view = {scale, x: Math.min(0, Math.max(width * (1 - scale), x)), y: Math.min(0, Math.max(height * (1 - scale), y))};
@@ -60,7 +60,7 @@ function zoom(factor, x, y) {
   look({scale, x: x - by * (x - view.x), y: y - by * (y - view.y)});
 }
 
-// One pixel of the picture on one of the screen, around the middle of the box; and back.
+// Zoom so that one pixel of the picture is one pixel of the screen, around the middle of the box; or zoom back.
 async function originalSize() {
   if (view.scale > 1) return look({scale: 1, x: 0, y: 0});
   await sharpen();
@@ -93,7 +93,7 @@ function moved(event) {
 
 function hearFingers() {
   stage.addEventListener("wheel", (event) => {
-    if (view.scale === 1 && event.deltaY > 0) return;  // the page scrolls
+    if (view.scale === 1 && event.deltaY > 0) return;  // let the page scroll
     event.preventDefault();
     zoom(Math.exp(-event.deltaY / 400), ...inside(event));
   }, {passive: false});
@@ -106,7 +106,7 @@ function hearFingers() {
   for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, (event) => fingers.delete(event.pointerId));
 }
 
-// #3 Light for pictures by infrared flash; boxes, which stay off from one sequence to the next.
+// #3 Brightness and contrast for infrared pictures; boxes, which stay off on the next sequences if switched off.
 function shine() {
   const {value: bright} = byId("brightness"), {value: contrast} = byId("contrast");
   picture.style.filter = `brightness(${bright}) contrast(${contrast})`;
