@@ -1,4 +1,4 @@
-"""Every page in a real headless Chromium as each reader sees it: axe-core's rules, sizes, nothing from elsewhere."""
+"""Every page in a real headless Chromium, for each role: axe-core's rules, sizes, no request to other sites."""
 
 import json
 from pathlib import Path
@@ -23,13 +23,13 @@ STATUS = "return performance.getEntriesByType('navigation')[0].responseStatus"
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    """axe-core's script."""
+    """The script of axe-core."""
     return Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js").read_text()
 
 
 @pytest.fixture
 def wrong_with(browser, station, axe, tmp_path):
-    """What is wrong with a page as it stands in the browser."""
+    """Returns what is wrong with a page that the browser shows."""
 
     def found(page: str) -> list[str]:
         browser.open(station.address + page)
@@ -48,14 +48,14 @@ def wrong_with(browser, station, axe, tmp_path):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_page_fits_and_is_accessible(browser, wrong_with, size):
-    """No page scrolls sideways, axe-core finds no violation, fingers find buttons of 44 pixels."""
+    """No page scrolls sideways, axe-core finds no violation, buttons are at least 44 pixels high."""
     browser.resize(*SIZES[size])
     found = {page: wrong for page in [*PAGES, "login"] if (wrong := wrong_with(page))}
     assert found == {}, json.dumps(found, indent=1)
 
 
 def test_every_page_can_be_read_in_the_dark(browser, wrong_with):
-    """A tablet that prefers dark pages: their contrast."""
+    """Dark pages have enough contrast."""
     browser.resize(*SIZES["tablet"])
     browser.darken("dark")
     found = {page: wrong for page in [*PAGES, "login", "nothing-here"] if (wrong := wrong_with(page))}
@@ -65,7 +65,7 @@ def test_every_page_can_be_read_in_the_dark(browser, wrong_with):
 
 @pytest.mark.parametrize("size", ["tablet", "phone"])
 def test_a_viewers_pages_and_refusals_are_accessible(browser, station, wrong_with, size):
-    """What a viewer sees, with fewer buttons; and each page that says no, with its code."""
+    """The pages of a viewer, and each page that refuses a request, with its code."""
     browser.resize(*SIZES[size])
     browser.log_in(station.address, "bek")
     found, codes = {}, {}
@@ -80,7 +80,7 @@ def test_a_viewers_pages_and_refusals_are_accessible(browser, station, wrong_wit
 
 @pytest.mark.parametrize("size", ["tablet", "phone"])
 def test_pages_without_a_station_behind_them_are_accessible(browser, station, wrong_with, monkeypatch, size):
-    """Too many requests, and a mistake of ours: pages like the others, styled, with a way back."""
+    """The pages for too many requests and for an internal error have the style of the others and a way back."""
     browser.resize(*SIZES[size])
     monkeypatch.setattr(station.app.state.people, "person_of_token", lambda *_: 1 / 0)
     mistake, codes = wrong_with("traps"), [browser.run(STATUS)]
@@ -96,7 +96,7 @@ def test_pages_without_a_station_behind_them_are_accessible(browser, station, wr
     "page", ["", "?state=open", "traps", "effort", "deployments", "map", "activity", "recall", "quarantine", "export"]
 )
 def test_an_empty_stations_pages_say_what_to_do(browser, empty_station, axe, page):
-    """Before the first trap has spoken: advice instead of emptiness, without a violation."""
+    """Before the first message of a trap, each page gives advice; axe-core finds no violation."""
     browser.open(empty_station.address + page)
     browser.run(axe)
     report = browser.driver.execute_async_script("axe.run().then(arguments[arguments.length - 1])")

@@ -1,4 +1,4 @@
-"""Pictures that are drawn for the page: activation maps by the bundle that scored, previews before the frame."""
+"""Pictures made for the page: activation maps by the bundle that scored, previews until the frame arrives."""
 
 import hashlib
 import io
@@ -48,7 +48,7 @@ def viewer(stored, tmp_path):
 
 
 def picture(content: bytes) -> np.ndarray:
-    """Its pixels."""
+    """The pixels of a JPEG."""
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), dtype=np.float32)
 
 
@@ -71,8 +71,8 @@ def test_map_lies_over_the_scored_region_only(viewer, stored, make_sequence, sce
     assert [path.name for path in stored.root.glob("activations/**/*.jpg")] == ["000001.000.jpg"]
 
 
-def test_page_offers_the_map_where_there_is_one(viewer, stored, make_sequence, scene, tmp_path):
-    """A link while the station has the bundle; else a sentence that says what is missing."""
+def test_page_offers_the_map_if_there_is_one(viewer, stored, make_sequence, scene, tmp_path):
+    """The page has a link if the station has the bundle, else a sentence that says what is missing."""
     stored.commit(*make_sequence(pictures=[scene], bundle=IDENTITY).messages())
     assert "folder bundles/" in viewer.get(ONE).text
     assert viewer.get(f"{ONE}/0.activation.jpg").status_code == 404
@@ -82,8 +82,8 @@ def test_page_offers_the_map_where_there_is_one(viewer, stored, make_sequence, s
     assert 'id="activation"' in viewer.get(ONE).text
 
 
-def test_damaged_bundle_is_a_sentence(viewer, stored, make_sequence, scene, tmp_path):
-    """The page says what is wrong with it and works on."""
+def test_damaged_bundle_is_named_on_the_page(viewer, stored, make_sequence, scene, tmp_path):
+    """The page says what is wrong with the bundle, and still works."""
     (tmp_path / "bundles").mkdir()
     damaged = BUNDLE.read_bytes()[:-1000]
     (tmp_path / "bundles" / "x.uncia").write_bytes(damaged)
@@ -94,8 +94,8 @@ def test_damaged_bundle_is_a_sentence(viewer, stored, make_sequence, scene, tmp_
     assert page.status_code == 200 and "no maps: " in page.text and 'id="activation"' not in page.text
 
 
-def test_preview_is_shown_until_the_frame_has_come(viewer, stored, make_sequence, make_jpeg):
-    """The thumbnail that came with the record fills the gallery; the frame itself takes its place."""
+def test_preview_is_shown_until_the_frame_has_arrived(viewer, stored, make_sequence, make_jpeg):
+    """The gallery shows the preview of the record first, and the frame after it has arrived."""
     sequence = make_sequence(preview=Preview(n=1, width=32, height=24, jpeg=make_jpeg(9, (32, 24))))
     stored.commit(sequence.record_message())
     thumbnail = f"{ONE}/1.thumbnail.jpg"
@@ -107,14 +107,14 @@ def test_preview_is_shown_until_the_frame_has_come(viewer, stored, make_sequence
 
 
 def test_preview_that_is_no_picture_is_no_crash(viewer, stored, make_sequence):
-    """A hostile preview is a frame that is not there."""
+    """A preview that cannot be decoded is treated as a missing frame."""
     stored.commit(make_sequence(preview=Preview(n=0, width=32, height=24, jpeg=b"MZ")).record_message())
 
     assert (viewer.get("/").status_code, viewer.get(f"{ONE}/0.thumbnail.jpg").status_code) == (200, 404)
 
 
-def test_bundles_shown_at_once_do_not_push_each_other_out(tmp_path, scene, monkeypatch):
-    """More bundles than are kept loaded, asked for by several browsers: each gets its map, none a crash."""
+def test_bundles_shown_at_once_do_not_unload_each_other(tmp_path, scene, monkeypatch):
+    """Several browsers request maps of more bundles than stay loaded: each gets its map."""
     monkeypatch.setattr("uncia_collector.web.activations.MOST_LOADED", 1)
     bundle = read_bundle(BUNDLE)
     for number in (1, 2):

@@ -11,14 +11,14 @@ __all__ = ["browser", "empty_station", "station"]
 
 
 def go(browser, step: int) -> str:
-    """The text of the page that the browser's Back or Forward shows, once nothing moves any more."""
+    """The text of the page that Back or Forward shows, after it has loaded."""
     browser.follow(lambda: browser.run(f"history.go({step})"))
     return browser.one("body").text
 
 
 @pytest.mark.parametrize("cleared", [True, False], ids=["Clear-Site-Data", "pages alone"])
-def test_nothing_comes_back_after_a_log_out(browser, station, monkeypatch, cleared):
-    """Back from the login page shows no map and no coordinate, with the header (HTTPS) and without it (HTTP)."""
+def test_back_after_a_log_out_shows_no_earlier_page(browser, station, monkeypatch, cleared):
+    """Back from the login page shows no map and no coordinates, with the header (HTTPS) and without it (HTTP)."""
     if not cleared:
         monkeypatch.setattr(login, "CLEARED", {})
     browser.open(f"{station.address}map")
@@ -30,7 +30,7 @@ def test_nothing_comes_back_after_a_log_out(browser, station, monkeypatch, clear
 
 
 def test_back_after_an_answer_shows_the_answer(browser, station):
-    """The sequence one comes back to says what was answered, not that nobody reviewed it."""
+    """The page of the sequence has the answer, not "not reviewed"."""
     browser.open(f"{station.address}sequences/ridge/2")
     browser.press("n")
     go(browser, -1)

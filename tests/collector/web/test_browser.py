@@ -29,14 +29,14 @@ RECT = "const r = arguments[0].getBoundingClientRect(); return [r.x, r.y, r.widt
 
 
 def states(station) -> dict[str, str]:
-    """What stands of each sequence."""
+    """The review state of each sequence."""
     with station.stored.database.reading() as connection:
         rows = gallery.page(connection, gallery.Filters(), CollectorSettings().zone).rows
     return {row.id: row.review_label or row.review for row in rows}
 
 
-def test_three_keys_settle_a_morning(browser, station):
-    """y, n and u: each goes on to the next sequence; undo comes back; the page names who said what."""
+def test_three_keys_answer_and_undo(browser, station):
+    """The keys y and n answer and open the next sequence; u undoes and opens it again; the page names who answered."""
     browser.click(".card")
     for key in "yn":
         browser.press(key)
@@ -48,7 +48,7 @@ def test_three_keys_settle_a_morning(browser, station):
 
 
 def test_relabelling_needs_no_mouse(browser, station):
-    """The key r and a label's digit; or r, any name, Enter: there a digit is a letter. Escape closes."""
+    """The key r and a label's digit; or r, any name, Enter. In a name a digit is text. Escape closes the panel."""
     browser.open(f"{station.address}sequences/ridge/2")
     browser.type("r")
     browser.press("2")
@@ -65,7 +65,7 @@ def test_relabelling_needs_no_mouse(browser, station):
 
 
 def test_relabelling_needs_no_keyboard(browser, station):
-    """On a phone: Another, and the animal; the buttons stay under the thumb however far one scrolls."""
+    """On a phone: tap Another, then the animal; the buttons stay on the screen when the page is scrolled."""
     browser.resize(390, 844)
     browser.open(f"{station.address}sequences/ridge/2")
     browser.run("document.querySelector('main').scrollTo(0, 9999)")
@@ -78,7 +78,7 @@ def test_relabelling_needs_no_keyboard(browser, station):
 
 
 def test_a_phone_shows_pictures_first(browser, station):
-    """Filters are closed and say what is on; of a sequence the whole first frame stands above the answers."""
+    """Filters are closed and name what is set; the whole first frame of a sequence is above the answers."""
     browser.resize(390, 844)
     browser.open(f"{station.address}?trap=ridge&state=doubtful&since=2026-11-01&min_score=0.5")
     assert browser.one("summary").text == "Filters: ridge, doubtful (0.35 to 0.75), from 2026-11-01, at least 0.5"
@@ -89,7 +89,7 @@ def test_a_phone_shows_pictures_first(browser, station):
 
 
 def test_the_stations_own_labels_are_offered(browser, station):
-    """`labels` of collector.toml, each with its digit."""
+    """The page offers the `labels` of collector.toml, each with its digit."""
     station.app.state.context.settings = CollectorSettings(labels=("argali", "manul"))
     browser.open(f"{station.address}sequences/ridge/2")
     browser.one("#another summary").click()
@@ -98,7 +98,7 @@ def test_the_stations_own_labels_are_offered(browser, station):
 
 
 def test_last_answer_can_be_taken_back_in_the_gallery(browser, station):
-    """After the oldest sequence the gallery opens; u works there too."""
+    """After the oldest sequence the gallery opens; the key u works there, too."""
     browser.open(f"{station.address}sequences/ridge/0")
     browser.press("n")
     assert browser.driver.current_url == station.address and states(station)["0"] == "rejected"
@@ -107,8 +107,8 @@ def test_last_answer_can_be_taken_back_in_the_gallery(browser, station):
     assert states(station)["0"] == "open" and browser.driver.current_url.endswith("/sequences/ridge/0")
 
 
-def test_filters_outlive_a_walk_and_a_login(browser, station):
-    """Older, newer and gallery stay within the filter; who was logged out meanwhile comes back to it."""
+def test_filters_stay_while_browsing_and_after_a_login(browser, station):
+    """Older, newer and gallery keep the filter, and so does a login after a log-out."""
     query = "trap=ridge&min_score=0.65"
     browser.open(f"{station.address}?{query}")
     browser.click(".card")
@@ -124,8 +124,8 @@ def test_filters_outlive_a_walk_and_a_login(browser, station):
     assert browser.driver.current_url == f"{station.address}?{query}" and len(browser.all(".card")) == 2
 
 
-def test_key_a_shows_what_spoke_for_it(browser, station):
-    """The frames become activation maps, and thumbnails again."""
+def test_key_a_shows_activation_maps(browser, station):
+    """The key a changes frames to activation maps, and back to thumbnails."""
     browser.open(f"{station.address}sequences/ridge/2")
     names = []
     for _ in range(2):
@@ -136,7 +136,7 @@ def test_key_a_shows_what_spoke_for_it(browser, station):
 
 
 def test_guides_table_of_keys_is_the_pages_own(browser, station):
-    """docs/ranger-guide.md: each key presses the button named beside it, which shows it; none is missing there."""
+    """docs/ranger-guide.md names each key and its button, and each button shows its key."""
     rows = re.findall(r"^\|[^|]+\|([^|]+)\|([^|]*`[^|]+)\|$", GUIDE.read_text(), re.MULTILINE)
     names = {"arrows": ["ArrowLeft", "ArrowRight"]}
     taught = {}
@@ -161,8 +161,8 @@ def test_guides_table_of_keys_is_the_pages_own(browser, station):
     assert own == set(taught)
 
 
-def test_cards_are_of_one_shape_and_hide_nothing(browser, empty_station, make_sequence):
-    """An upright picture beside a lying one, the longest name: pictures of one size, score and time inside the card."""
+def test_cards_have_one_shape_and_hide_nothing(browser, empty_station, make_sequence):
+    """Portrait and landscape pictures have the same size; score and time are inside the card, also with a long name."""
     for n, size in enumerate([(600, 800), (800, 600)]):
         sequence = make_sequence(trap="a-trap-whose-name-has-32-letters", id=str(n), pictures=[jpeg(n, size)])
         empty_station.stored.commit(*sequence.messages())
@@ -184,8 +184,8 @@ def test_cards_are_of_one_shape_and_hide_nothing(browser, empty_station, make_se
         assert card[0] + 8 < x and x + wide < card[0] + card[2] - 8
 
 
-def test_navigation_says_where_one_is(browser, station):
-    """Nights and what is to review are two places at one address."""
+def test_navigation_marks_the_current_page(browser, station):
+    """Nights and the list to review have one address, but only one of them is marked."""
     for page, name in (("", "Nights"), ("?trap=ridge", "Nights"), ("?state=open", "To review"), ("map?days=7", "Map")):
         browser.open(station.address + page)
         assert [link.text.rstrip(" 0123456789") for link in browser.all("nav a[aria-current]")] == [name]
@@ -193,7 +193,7 @@ def test_navigation_says_where_one_is(browser, station):
 
 @pytest.mark.parametrize("sent", ["frames", "preview"])
 def test_region_lies_on_its_frame(browser, empty_station, make_sequence, sent):
-    """The box is drawn where the record says, in fractions of the picture: of a frame, or of the record's preview."""
+    """The box is drawn at the record's region, on a frame and on the record's preview."""
     preview = Preview(0, 160, 120, jpeg(5, (160, 120)))
     sequence = make_sequence(pictures=[jpeg(4, (320, 240))], region=(0.1, 0.2, 0.5, 0.6), preview=preview)
     empty_station.stored.commit(*(sequence.messages() if sent == "frames" else [sequence.record_message()]))
@@ -209,7 +209,7 @@ def test_region_lies_on_its_frame(browser, empty_station, make_sequence, sent):
 
 
 def test_a_shared_tablet_keeps_no_place_for_the_next_person(browser, empty_station, make_sequence, placed_jpeg):
-    """What a reviewer's browser has cached is not what a viewer sees on the same tablet afterwards."""
+    """A viewer on the same tablet does not get what the browser cached for a reviewer."""
     empty_station.stored.commit(*make_sequence(pictures=[placed_jpeg()]).messages())
     told = []
     empty_station.people.set_user("dilshod", PASSWORD, "reviewer", datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""A stranger who holds the page's connections, or logs in without end, takes nothing from the ingest."""
+"""A stranger who holds the page's connections, or logs in again and again, does not disturb the ingest."""
 
 import http.client
 import resource
@@ -25,7 +25,7 @@ from uncia_collector.web.server import PageServer
 
 @pytest.fixture
 def page(on_sqlite, monkeypatch) -> Iterator[tuple[str, int]]:
-    """A page's address; patient for half a second, 20 connections of one address and 30 in all."""
+    """The address of a page with a time limit of 0.5 s, 20 connections of one address and 30 in all."""
     monkeypatch.setattr(PatientProtocol, "request_s", 0.5)
     monkeypatch.setattr(BoundedListener, "most", 30)
     monkeypatch.setattr(BoundedListener, "most_of_address", 20)
@@ -58,7 +58,7 @@ def status(page: tuple[str, int], source: str = "127.0.0.1") -> int:
 
 
 def test_half_open_connections_leave_room_for_others(page, caplog) -> None:
-    """Attack: hundreds of connections of one address say nothing; the page answers another, and logs nothing."""
+    """Attack: hundreds of connections of one address send nothing. The page answers others, and logs nothing."""
     held = [connect(page) for _ in range(200)]
     assert sum(closed(one, 2.0) for one in held[20:40]) == 20
     assert status(page, "127.0.0.2") == 200
@@ -94,8 +94,8 @@ def test_a_thousand_half_open_connections_do_not_stop_the_ingest(mosquitto, tmp_
     [b"", b"GET / HTTP/1.1\r\nhost: a\r\n", b"POST /login HTTP/1.1\r\nhost: a\r\ncontent-length: 9000\r\n\r\nname"],
     ids=["nothing", "half a header", "half a body"],
 )
-def test_a_request_that_does_not_come_in_time_is_over(page, said: bytes) -> None:
-    """However slowly it goes on: a byte now and then is no progress."""
+def test_a_request_that_is_not_complete_in_time_is_closed(page, said: bytes) -> None:
+    """A byte now and then does not extend the time limit."""
     one = connect(page)
     one.sendall(said)
     began_s = time.monotonic()
@@ -113,8 +113,8 @@ def drip(one: socket.socket) -> None:
             return
 
 
-def test_connections_come_back_when_others_end(page) -> None:
-    """Nothing is kept of a closed one; a browser's connection serves several requests."""
+def test_closed_connections_make_room_for_new_ones(page) -> None:
+    """Closed connections do not count; one connection serves several requests."""
     for _ in range(3):
         held = [connect(page) for _ in range(20)]
         assert closed(held[-1], 3)
@@ -127,7 +127,7 @@ def test_connections_come_back_when_others_end(page) -> None:
 
 
 def test_passwords_are_checked_one_at_a_time(on_sqlite, monkeypatch) -> None:
-    """Attack: fifty logins at once took 2.5 GB. Those that would wait behind eight are told to come again."""
+    """Attack: fifty logins at once took 2.5 GB. While eight are waiting, others get 503."""
     under_way, most, lock = [0], [0], threading.Lock()
 
     class Slow:

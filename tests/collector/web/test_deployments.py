@@ -1,4 +1,4 @@
-"""The page of deployments: clocks put right and wrong ones removed, by administrators."""
+"""The page of deployments: administrators correct clocks and remove wrong deployments."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
 @pytest.fixture
 def browse(on_sqlite, sent, tmp_path):
-    """Makes a client that is logged in, and gives its form's token; the station is five hours east."""
+    """Makes a client that is logged in, and its CSRF token; the station's zone is UTC+5."""
     on_sqlite.commit(*sent.messages())
     table = tmp_path / "deployments.csv"
     table.write_text("deploymentID,latitude,longitude,deploymentStart,cameraID\nd1,36.9,73.0,2026-01-01,ridge\n")
@@ -44,8 +44,8 @@ def began(stored) -> datetime:
     [{"by": "2h"}, {"sequence": "000001", "taken_at": "2026-11-23T10:00:00"}],
     ids=["by a difference", "by one sequence, at the station's clock"],
 )
-def test_an_administrator_puts_a_clock_right(browse, on_sqlite, form):
-    """The page says by how much; the sequence's page what the trap had said."""
+def test_an_administrator_corrects_a_clock(browse, on_sqlite, form):
+    """The page shows the correction; the sequence's page shows the trap's original time."""
     client, csrf = browse("administrator")
     page = client.post("/deployments/clock", data={"deployment": "d1", "csrf": csrf} | form).text
 
@@ -64,8 +64,8 @@ def test_an_administrator_puts_a_clock_right(browse, on_sqlite, form):
     ],
     ids=["nothing", "both", "no difference", "no time", "no sequence"],
 )
-def test_a_wrong_form_is_refused_in_words(browse, on_sqlite, form, message):
-    """And nothing is moved."""
+def test_a_wrong_form_is_refused_with_a_message(browse, on_sqlite, form, message):
+    """No time is moved."""
     client, csrf = browse("administrator")
     answer = client.post("/deployments/clock", data={"deployment": "d1", "csrf": csrf} | form)
 
@@ -73,7 +73,7 @@ def test_a_wrong_form_is_refused_in_words(browse, on_sqlite, form, message):
 
 
 def test_a_wrong_deployment_is_removed(browse, on_sqlite):
-    """By name, from a list."""
+    """The form has a list of deployments by name."""
     client, csrf = browse("administrator")
     page = client.post("/deployments/remove", data={"deployment": "d1", "csrf": csrf}).text
 
@@ -84,7 +84,7 @@ def test_a_wrong_deployment_is_removed(browse, on_sqlite):
 @pytest.mark.parametrize("role", ["viewer", "reviewer"])
 @pytest.mark.parametrize("address", ["clock", "remove"])
 def test_others_may_not(browse, on_sqlite, role, address):
-    """A reviewer sees the table without the forms; a viewer does not see it."""
+    """A reviewer sees the table without forms; a viewer does not see the page."""
     client, csrf = browse(role)
     answer = client.post(f"/deployments/{address}", data={"deployment": "d1", "by": "2h", "csrf": csrf})
     shown = client.get("/deployments")

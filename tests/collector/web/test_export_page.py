@@ -1,4 +1,4 @@
-"""The page of exports in a real Chromium: it asks what for, of which nights and traps; the file comes as it is made."""
+"""The page of exports in a real Chromium: choices of kind, nights and traps; the file is sent while it is made."""
 
 import csv
 import http.client
@@ -27,7 +27,7 @@ fetch(address).then(answer => answer.arrayBuffer().then(body => done(
 
 @pytest.fixture
 def asked(browser, station, make_sequence):
-    """What comes of the page's form, filled in: a file's name and content."""
+    """Fills in the page's form; returns the file's name and content."""
     sent = make_sequence(trap="saddle", id="9", pictures=[jpeg(9)], started_at=datetime(2026, 11, 25, 20, tzinfo=UTC))
     station.stored.commit(*sent.messages())
     review(station.stored.database, ("ridge", "2"), "confirmed", "anara", datetime.now(UTC))
@@ -53,20 +53,20 @@ def asked(browser, station, make_sequence):
     ids=["everything", "one trap", "some nights", "until a night", "reviewed", "not reviewed of a trap"],
 )
 def test_only_what_was_asked_for_is_exported(asked, wanted, expected):
-    """Nights, traps, reviewed or not."""
+    """The form selects by nights, by traps, and by reviewed or not."""
     name, content = asked(kind="scores", **wanted)
     assert name == 'attachment; filename="scores.csv"'
     assert {row["sequence"] for row in csv.DictReader(content.decode().splitlines())} == expected
 
 
 def test_pictures_are_inside_when_asked_for(asked):
-    """Camtrap DP with the pictures and without."""
+    """Camtrap DP with and without the pictures."""
     sizes = [len(asked(kind="camtrap-dp", **more)[1]) for more in ({}, {"pictures": "1"})]
     assert sizes[1] > sizes[0] + 10_000
 
 
 def test_file_is_sent_as_it_is_made(browser, station, monkeypatch):
-    """The first bytes come before the last are made; what fails on the way ends the download, and not in silence."""
+    """The first bytes are sent before the last are made; an error on the way breaks the download off."""
     made = []
 
     def write(_request, stream) -> None:

@@ -1,4 +1,4 @@
-"""Every page in a real Chromium with the longest names: nothing is cut, off the screen, too small or too faint."""
+"""Every page in a real Chromium with the longest names: no text is cut, off the screen, too small or too faint."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -84,7 +84,7 @@ def crowded(browser, empty_station, make_sequence, tmp_path):
 
 
 def faults(browser, address: str) -> list[str]:
-    """What is wrong with a page at the browser's size, its details open and two cards selected."""
+    """The faults of a page at the browser's size, with its details open and two cards selected."""
     browser.open(address)
     browser.run(OPEN)
     return browser.run(FAULTS, browser.width, 44)
@@ -92,7 +92,7 @@ def faults(browser, address: str) -> list[str]:
 
 @pytest.mark.parametrize(("width", "language"), [(390, "en"), (390, "ru"), (820, "en"), (1280, "ru")])
 def test_nothing_is_cut_or_off_the_screen(browser, crowded, width, language):
-    """No page scrolls sideways, no text is cut, no button is smaller than a finger, whatever the names."""
+    """No page scrolls sideways, no text is cut, no button is smaller than a finger, even with the longest names."""
     crowded.people.set_language("anara", language)
     browser.resize(width, SIZES[width])
     found = {page: wrong for page in PAGES if (wrong := faults(browser, crowded.address + page))}
@@ -102,7 +102,7 @@ def test_nothing_is_cut_or_off_the_screen(browser, crowded, width, language):
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize("width", [390, 820])
 def test_panels_open_on_the_screen(browser, crowded, width, language):
-    """Another, More and Light: each panel as a whole, and its labels unbroken by more than their blanks."""
+    """The panels Another, More and Light are whole on the screen, and their labels break only at spaces."""
     crowded.people.set_language("anara", language)
     browser.resize(width, SIZES[width])
     for panel in ("#another", "#more", ".light"):
@@ -116,8 +116,8 @@ def test_panels_open_on_the_screen(browser, crowded, width, language):
 
 
 @pytest.mark.parametrize("width", SIZES)
-def test_save_is_seen_however_long_the_answer_is(browser, crowded, width):
-    """More, with a second observation: its button stays on the screen and in its panel."""
+def test_save_is_visible_below_a_long_answer(browser, crowded, width):
+    """With a second observation in More, the button stays on the screen and in its panel."""
     browser.resize(width, SIZES[width])
     browser.open(crowded.address + ONE)
     browser.run("document.querySelector('#more').open = document.querySelector('#more details').open = true")
@@ -129,8 +129,8 @@ def test_save_is_seen_however_long_the_answer_is(browser, crowded, width):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_what_is_behind_it(browser, crowded, scheme):
-    """WCAG's contrast of 4.5, by what the browser computed, the darkest cell of the weeks included."""
+def test_every_text_has_enough_contrast(browser, crowded, scheme):
+    """WCAG's contrast of 4.5, from the browser's computed colours, also in the darkest cell of the weeks."""
     browser.resize(820, SIZES[820])
     browser.darken(scheme)
     found = {}

@@ -1,4 +1,4 @@
-"""The gallery in a real Chromium: what waits, cards of events, pictures cut to the animal, several answered at once."""
+"""The gallery in a real Chromium: number to review, cards of events, cropped pictures, several answers at once."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ LEFTS = "return [...document.querySelectorAll('.gallery > li')].map(one => one.g
 
 @pytest.fixture
 def cats(browser, empty_station, make_sequence):
-    """Three sequences of one leopard, one an hour later, and one that the trap rejected in between."""
+    """Three sequences of one leopard, one an hour later, and a negative one in between."""
     for n, (minutes, more) in enumerate(
         [(0, {}), (10, {}), (35, {}), (95, {}), (12, {"positive": False, "audit": True})]
     ):
@@ -34,8 +34,8 @@ def cats(browser, empty_station, make_sequence):
     return empty_station
 
 
-def test_navigation_tells_how_many_wait(browser, station):
-    """Three, two after an answer, on a phone beside the menu; nothing where nothing waits."""
+def test_navigation_shows_the_number_to_review(browser, station):
+    """Three, then two after an answer, on a phone beside the menu; no number if there is nothing to review."""
     link = "nav a[href='/?state=open']"
     assert browser.one(link).text == "To review 3"
     browser.open(f"{station.address}sequences/ridge/2")
@@ -49,7 +49,7 @@ def test_navigation_tells_how_many_wait(browser, station):
 
 
 def test_sequences_of_one_event_are_one_card(browser, cats):
-    """Less than half an hour apart: one card that says how many; what the trap rejected stands for itself."""
+    """Sequences less than half an hour apart are one card with their number; a negative sequence has its own card."""
     counts = [[one.text for one in card.find_elements("css selector", ".count")] for card in browser.all(".card")]
     assert counts == [[], ["3 sequences"], []]
     assert len(browser.all(".others a")) == 2
@@ -62,7 +62,7 @@ def test_sequences_of_one_event_are_one_card(browser, cats):
 )
 @pytest.mark.parametrize("size", [(1600, 1200), (1920, 1080), (900, 1600)], ids=["4:3", "16:9", "upright"])
 def test_card_holds_the_whole_region(region, size):
-    """Whatever its shape and place, the region with a margin where the picture has one; no shape is torn."""
+    """The card holds the region with a margin, for every shape and position, and keeps the picture's shape."""
     left, top, right, bottom = card_window(Region(*region), *size)
     x, y, wide, high = (side * size[k % 2] for k, side in enumerate(region))
     assert left <= max(0, x - wide / 5) and top <= max(0, y - high / 5)
@@ -70,8 +70,8 @@ def test_card_holds_the_whole_region(region, size):
     assert (right - left) / (bottom - top) == pytest.approx(size[0] / size[1], abs=0.01)
 
 
-def test_cards_picture_is_cut_to_the_animal(browser, empty_station, make_sequence):
-    """An animal in a corner is twice as large on its card as on the picture, and whole."""
+def test_cards_picture_is_cropped_to_the_animal(browser, empty_station, make_sequence):
+    """An animal in a corner is whole on its card, and twice as large as on the picture."""
     image = Image.new("RGB", (1600, 1200), "white")
     ImageDraw.Draw(image).rectangle((1280, 840, 1599, 1199), fill="red")
     buffer = io.BytesIO()
@@ -87,8 +87,8 @@ def test_cards_picture_is_cut_to_the_animal(browser, empty_station, make_sequenc
     assert browser.one(".card img").get_property("currentSrc").endswith("/0.card.jpg")
 
 
-def test_several_are_answered_at_once_and_taken_back_at_once(browser, cats):
-    """A card of three sequences and one more: four answers; one undo takes all of them back."""
+def test_several_are_answered_and_undone_at_once(browser, cats):
+    """A card of three sequences and one more give four answers; one undo takes all of them back."""
     for box in browser.all(".pick input")[:2]:
         box.click()
     assert browser.one("#selected").text == "4"
@@ -100,7 +100,7 @@ def test_several_are_answered_at_once_and_taken_back_at_once(browser, cats):
 
 
 def test_several_are_answered_without_a_mouse(browser, cats):
-    """Arrows, x, y; a held y answers no more than what was selected; with nothing selected y does nothing."""
+    """Arrows, x and y; a held y answers only what is selected; without a selection y does nothing."""
     browser.until(lambda: browser.run("return document.documentElement.classList.contains('ready')"))
     key_down(browser, "y")
     browser.type("j")
@@ -109,8 +109,8 @@ def test_several_are_answered_without_a_mouse(browser, cats):
     assert opinions(cats) == [("3", "confirmed")]
 
 
-def test_selection_without_its_picture_takes_no_answer(browser, cats):
-    """A card whose picture cannot be shown: nothing is saved, and the page says so."""
+def test_selection_without_its_picture_cannot_be_answered(browser, cats):
+    """If a selected card's picture cannot be shown, nothing is saved, and the page says so."""
     browser.until(lambda: browser.run("return document.documentElement.classList.contains('ready')"))
     browser.run("document.querySelector('.card img').src = '/nothing.jpg'")
     browser.all(".pick input")[0].click()
@@ -119,7 +119,7 @@ def test_selection_without_its_picture_takes_no_answer(browser, cats):
 
 
 def test_several_get_one_name(browser, cats):
-    """The list beside the answers."""
+    """The list beside the answers gives all selected sequences one label."""
     browser.all(".pick input")[0].click()
     browser.run("document.querySelector('.at-once select').value = 'fox'")
     browser.click(".at-once [value=relabelled]")
@@ -127,14 +127,14 @@ def test_several_get_one_name(browser, cats):
 
 
 def test_phone_has_two_columns(browser, cats):
-    """Two cards beside each other at 390 pixels."""
+    """At 390 pixels, two cards are side by side."""
     browser.resize(390, 844)
     browser.open(cats.address)
     assert len(set(browser.run(LEFTS))) == 2
 
 
 def test_filters_are_lists(browser, cats):
-    """Traps and species that the catalogue knows, by name."""
+    """The filters offer the catalogue's traps and species by name."""
     browser.one(".filters summary").click()
     species = [one.text for one in browser.all("[name=label] option")]
     assert [one.text for one in browser.all("[name=trap] option")] == ["all", "ridge"] and "Snow leopard" in species
@@ -143,8 +143,8 @@ def test_filters_are_lists(browser, cats):
     assert "trap=ridge" in browser.driver.current_url
 
 
-def test_answers_of_others_meanwhile_stand(browser, cats):
-    """Two are selected, one of which somebody answers meanwhile: that answer stands, and the page says so."""
+def test_answers_of_others_meanwhile_are_kept(browser, cats):
+    """Two are selected, and somebody answers one of them meanwhile: that answer is kept, and the page says so."""
     for box in (browser.all(".pick input")[0], browser.all(".pick input")[2]):
         box.click()
     review(cats.stored.database, ("ridge", "3"), "confirmed", "bek", datetime.now(UTC))
@@ -154,7 +154,7 @@ def test_answers_of_others_meanwhile_stand(browser, cats):
 
 
 def test_reviewers_are_a_list_that_filters(browser, cats):
-    """Who may review is listed, viewers are not; what one of them answered is shown, what was taken back is not."""
+    """The list has people who may review; the filter shows what one of them answered, without undone answers."""
     for number, name in (("3", "anara"), ("0", "dilshod"), ("4", "anara")):
         review(cats.stored.database, ("ridge", number), "rejected", name, datetime.now(UTC))
     undo(cats.stored.database, "anara")

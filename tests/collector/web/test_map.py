@@ -1,4 +1,4 @@
-"""The map: names that can be read, sightings where they were, surveys of others apart."""
+"""The map: readable names, sightings at the right places, imported surveys on maps of their own."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ class Place:
 
 
 def overlapping(boxes) -> int:
-    """How many pairs lie over each other."""
+    """The number of pairs of boxes that overlap."""
     return sum(
         one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
         for n, one in enumerate(boxes) for two in boxes[:n]
@@ -48,7 +48,7 @@ def overlapping(boxes) -> int:
 
 @given(st.lists(st.tuples(st.floats(36.8, 37.1), st.floats(72.9, 73.3)), min_size=1, max_size=8))
 def test_names_lie_on_the_map_and_not_on_each_other(where):
-    """Wherever eight traps stand, all in one spot included, each name can be read; so can a phone's numbers."""
+    """Names and numbers of eight traps do not overlap, even if all traps are in one spot."""
     named = [Place(f"trap-number-{n}", *one, id=str(n)) for n, one in enumerate(where)]
     drawn = station_map(named, {"0": 3})
     for marks in (drawn.places, drawn.numbers):
@@ -58,16 +58,16 @@ def test_names_lie_on_the_map_and_not_on_each_other(where):
         assert all(x >= 0 and y >= 0 and right <= MAP_WIDTH and end <= MAP_HEIGHT for x, y, right, end in boxes)
 
 
-def test_name_stands_left_where_there_is_no_room_right():
-    """The longest name, at the map's right edge."""
+def test_name_is_on_the_left_if_there_is_no_room_on_the_right():
+    """The longest name at the map's right edge."""
     mark = PlaceMark(MAP_WIDTH - 60.0, 300.0, 8.0, Place("a-trap-whose-name-has-32-letters"), 2)
     place_labels([mark])
 
     assert mark.label_box[2] < mark.x and mark.label_y == 306
 
 
-def test_moved_trap_has_its_sightings_where_it_stood(stored, make_sequence, tmp_path):
-    """Two in the first place, one in the second; a place left before the time that is shown is not on the map."""
+def test_moved_trap_has_its_sightings_at_each_place(stored, make_sequence, tmp_path):
+    """Two at the first place, one at the second; a place left before the shown period is not on the map."""
     table = tmp_path / "deployments.csv"
     table.write_text(
         "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\n"
@@ -86,7 +86,7 @@ def test_moved_trap_has_its_sightings_where_it_stood(stored, make_sequence, tmp_
 
 
 def test_imported_survey_has_a_map_of_its_own(stored, small, tmp_path):
-    """Another continent's survey does not shrink the station to a dot: it is chosen by its title."""
+    """A survey on another continent does not shrink the station's map: it is selected by its title."""
     take(small(), stored)
     table = tmp_path / "own.csv"
     table.write_text(
@@ -103,8 +103,8 @@ def test_imported_survey_has_a_map_of_its_own(stored, small, tmp_path):
     assert "36.91230" in theirs and "-41.30000" not in theirs
 
 
-def test_what_a_trap_says_of_its_place_is_not_kept(stored, make_sequence):
-    """Of release 0.1; places come from deployments alone."""
+def test_a_place_that_a_trap_sends_is_not_stored(stored, make_sequence):
+    """Traps of release 0.1 send one; places come only from deployments."""
     state = msgspec.structs.replace(decode(state_of("ridge"), TrapState), latitude=LATITUDE, longitude=LONGITUDE)
     stored.commit(*make_sequence().messages(), RawMessage("uncia/v1/ridge/state", encode(state)))
     with stored.database.reading() as connection:
@@ -113,8 +113,8 @@ def test_what_a_trap_says_of_its_place_is_not_kept(stored, make_sequence):
     assert (decode(kept, TrapState).trap, tells_of(kept)) == ("ridge", [])
 
 
-def test_name_apart_from_its_circle_is_led_to_it():
-    """Three traps in one spot: who does not stand beside its circle has a line that ends on its rim."""
+def test_name_away_from_its_circle_has_a_line_to_it():
+    """Three traps in one spot: a name that is not beside its circle has a line to the circle's rim."""
     marks = [PlaceMark(400.0, 300.0, 20.0, Place(f"trap-number-{n}"), 1) for n in range(3)]
     place_labels(marks)
     leaders = [mark.leader for mark in marks]

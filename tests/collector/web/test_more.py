@@ -1,4 +1,4 @@
-"""More: count, sex, life stage, certainty, note and a second species; what another answers meanwhile."""
+"""The panel More: count, sex, life stage, certainty, note, a second species; an answer of another meanwhile."""
 
 from datetime import UTC, datetime
 
@@ -14,21 +14,21 @@ SIZES = [(390, 844), (820, 1180), (1280, 800)]
 
 
 def told(station) -> list[tuple]:
-    """All that was said of the sequence, in its order."""
+    """All observations of the sequence, in their order."""
     with station.stored.database.reading() as connection:
         rows = observations_of(connection, [("ridge", "2")])[("ridge", "2")]
     return [(row.answer, row.reviewer, row.taxon, row.count, row.sex, row.certainty, row.note) for row in rows]
 
 
 def fill(browser, **fields: str) -> None:
-    """Type into fields, or choose."""
+    """Fill in fields by typing or choosing."""
     for name, value in fields.items():
         browser.one(f"#more [name='{name.replace('_2', '-2')}']").send_keys(value)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_an_answer_says_all_that_a_person_saw(browser, station, size):
-    """Two species in one answer; the panel lies within the window, and letters in it are no keys."""
+def test_an_answer_holds_all_details(browser, station, size):
+    """Two species in one answer; the panel is inside the window, and letters typed in it are not keys."""
     browser.resize(*size)
     browser.open(f"{station.address}sequences/ridge/2")
     browser.one("#more summary").click()
@@ -48,8 +48,8 @@ def test_an_answer_says_all_that_a_person_saw(browser, station, size):
     assert "anara: Snow leopard (2, female, probable): n, y and u at the spring" in browser.one(".facts-list").text
 
 
-def test_who_was_overtaken_decides_with_all_words_at_hand(browser, station):
-    """The page names the other's answer and one's own; saved, it stands, and the other's is kept."""
+def test_a_person_whose_answer_is_late_sees_both_answers(browser, station):
+    """The page shows the other's answer and one's own; if saved, one's own counts and the other's is kept."""
     browser.resize(390, 844)
     browser.open(f"{station.address}sequences/ridge/2")
     browser.one("#more summary").click()
@@ -62,8 +62,8 @@ def test_who_was_overtaken_decides_with_all_words_at_hand(browser, station):
     assert [row[:4] for row in told(station)] == [(1, "bek", None, None), (2, "anara", "snow_leopard", 2)]
 
 
-def test_escape_closes_it(browser, station):
-    """And one of the two panels is open at a time."""
+def test_escape_closes_the_panel(browser, station):
+    """Only one of the two panels is open at a time."""
     browser.open(f"{station.address}sequences/ridge/2")
     browser.one("#more summary").click()
     browser.one("#another summary").click()

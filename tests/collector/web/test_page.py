@@ -1,4 +1,4 @@
-"""The page without a browser: who gets in, who sees what, what forms must prove."""
+"""The page without a browser: logins, roles, CSRF tokens, exports, metrics."""
 
 import re
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ PAGES = ["/", "/traps", "/map", "/activity", "/recall", "/quarantine", "/export"
 
 @pytest.fixture
 def station(stored, sent, tmp_path):
-    """An application over a small catalogue with one place and three people."""
+    """An application with a small catalogue, one deployment and three people."""
     places = tmp_path / "deployments.csv"
     places.write_text(
         "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\n"
@@ -42,7 +42,7 @@ def station(stored, sent, tmp_path):
 
 
 def state_message() -> RawMessage:
-    """A state that tells where the trap stands."""
+    """A state that holds the trap's position."""
     state = TrapState(
         trap="ridge", bundle=BundleIdentity("b", 1, "0" * 64), runtime="r", delegate="cpu", software="s", boot_id="b",
         uptime_s=1, sent_at=datetime.now(UTC), clock_synchronised=True, disk_free_bytes=1, outbox_sequences=0,
@@ -53,7 +53,7 @@ def state_message() -> RawMessage:
 
 @pytest.fixture
 def as_role(station):
-    """A browser of somebody with that role."""
+    """Makes a client that is logged in with a role."""
 
     def enter(role: str) -> TestClient:
         client = TestClient(station, follow_redirects=False)
@@ -64,13 +64,13 @@ def as_role(station):
 
 
 def csrf_of(client: TestClient) -> str:
-    """The proof that our own forms carry."""
+    """The CSRF token of the client's forms."""
     return re.search(r'data-csrf="([^"]+)"', client.get("/").text)[1]
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/export/scores", f"{ONE}/0.thumbnail.jpg"])
 def test_nothing_is_shown_to_strangers(station, path):
-    """Every page leads to the login."""
+    """Every page redirects to the login."""
     response = TestClient(station, follow_redirects=False).get(path)
 
     assert (response.status_code, response.headers["location"].split("?")[0]) == (303, "/login")
@@ -81,22 +81,22 @@ def test_nothing_is_shown_to_strangers(station, path):
     [("viewer", {"/map", "/quarantine", "/export", "/users"}), ("reviewer", {"/users"}), ("administrator", set())],
 )
 def test_each_role_sees_its_pages(as_role, role, refused):
-    """And gets a 403 for the others."""
+    """The other pages give 403."""
     client = as_role(role)
 
     assert {path for path in PAGES if client.get(path).status_code != 200} == refused
 
 
 @pytest.mark.parametrize("path", [*PAGES, f"{ONE}?activation=1", f"{ONE}/0.thumbnail.jpg", "/health", "/no"])
-def test_no_page_tells_a_viewer_where(as_role, path):
-    """Neither latitude nor longitude, in whatever page."""
+def test_no_page_shows_a_viewer_where_traps_stand(as_role, path):
+    """No page has a latitude or longitude."""
     content = as_role("viewer").get(path).content
 
     assert b"36.9" not in content and b"73.0" not in content
 
 
-def test_no_picture_tells_a_viewer_where(as_role, stored, make_sequence, placed_jpeg):
-    """Whoever may see places gets the file as it is; a viewer the same pixels without GPS."""
+def test_no_picture_shows_a_viewer_where_it_was_taken(as_role, stored, make_sequence, placed_jpeg):
+    """People who may see places get the file unchanged; a viewer gets the same pixels without GPS."""
     picture = placed_jpeg()
     stored.commit(*make_sequence(id="gps", pictures=[picture]).messages())
 
@@ -107,8 +107,8 @@ def test_no_picture_tells_a_viewer_where(as_role, stored, make_sequence, placed_
 
 
 @pytest.mark.parametrize("csrf", ["", "wrong"])
-def test_form_without_proof_is_refused(as_role, stored, csrf):
-    """A form from elsewhere changes nothing."""
+def test_form_without_its_token_is_refused(as_role, stored, csrf):
+    """A form of another site changes nothing."""
     response = as_role("reviewer").post(f"{ONE}/review", data={"verdict": "confirmed", "csrf": csrf})
 
     with stored.database.reading() as connection:
@@ -116,14 +116,14 @@ def test_form_without_proof_is_refused(as_role, stored, csrf):
 
 
 def test_viewer_cannot_review(as_role):
-    """A valid form of a viewer is still not allowed."""
+    """A viewer's form is refused even with the right token."""
     client = as_role("viewer")
 
     assert client.post(f"{ONE}/review", data={"verdict": "confirmed", "csrf": csrf_of(client)}).status_code == 403
 
 
-def test_who_answers_after_another_is_told_and_loses_nothing(as_role, stored):
-    """409: what stands, what one said, and a form that holds all of it; sent again, it is stored beside the other's."""
+def test_an_answer_after_another_is_reported_and_not_lost(as_role, stored):
+    """409: the other's answer, one's own, and a form with all of it; sent again, it is stored beside the other's."""
     first, second = as_role("administrator"), as_role("reviewer")
     form = {"verdict": "relabelled", "label": "wolf", "count": "2", "note": "at the <pass>", "query": "trap=ridge"}
     proof = csrf_of(second)
@@ -144,8 +144,8 @@ def test_who_answers_after_another_is_told_and_loses_nothing(as_role, stored):
     assert "reviewer: wolf (2)" in page and "administrator: confirmed" in page and 'name="seen" value="2"' in page
 
 
-def test_an_answer_that_came_too_late_is_told_in_ones_own_language(as_role, stored):
-    """Yes or no is a word of the catalogue."""
+def test_an_answer_after_another_is_reported_in_ones_own_language(as_role, stored):
+    """Yes and no are translated, too."""
     first, second = as_role("administrator"), as_role("reviewer")
     first.post(f"{ONE}/review", data={"verdict": "confirmed", "csrf": csrf_of(first)})
     People(stored.database).set_language("reviewer", "ru")
@@ -155,7 +155,7 @@ def test_an_answer_that_came_too_late_is_told_in_ones_own_language(as_role, stor
 
 
 def test_a_selection_overwrites_no_answer_that_was_not_seen(as_role, stored):
-    """An answer that the gallery showed may be replaced; one that came since may not."""
+    """An answer that the gallery showed may be replaced; a newer one may not."""
     first, second = as_role("administrator"), as_role("reviewer")
     first.post(f"{ONE}/review", data={"verdict": "confirmed", "csrf": csrf_of(first)})
     picked = re.search(r'name="(pick-[^"]+)" value="([^"]+)"', second.get("/").text)
@@ -170,7 +170,7 @@ def test_a_selection_overwrites_no_answer_that_was_not_seen(as_role, stored):
 
 
 def test_the_export_page_says_what_is_left_out_before_and_after(as_role, stored, make_sequence):
-    """How many, which traps, why; afterwards who wrote what."""
+    """Counts, traps and reasons; afterwards, who exported what."""
     stored.commit(*make_sequence(id="far", trap="unplaced").messages())
     client, left = as_role("reviewer"), "sequences outside every deployment: 1 (unplaced 1)"
     assert f"Sequences: 1. Left out: {left}." in client.get("/export").text
@@ -178,8 +178,8 @@ def test_the_export_page_says_what_is_left_out_before_and_after(as_role, stored,
     assert f"reviewer: Camtrap DP 1.0. Sequences: 1. Left out: {left}." in client.get("/export").text
 
 
-def test_a_large_catalogue_is_counted_only_when_somebody_asks(as_role, stored, make_sequence, monkeypatch):
-    """The page itself must be quick."""
+def test_a_large_catalogue_is_counted_only_on_request(as_role, stored, make_sequence, monkeypatch):
+    """The page itself must be fast."""
     monkeypatch.setattr("uncia_collector.web.export_pages.FEW", 0)
     client = as_role("reviewer")
     assert "Sequences: 1." not in client.get("/export").text and 'href="/export?count=1"' in client.get("/export").text
@@ -188,7 +188,7 @@ def test_a_large_catalogue_is_counted_only_when_somebody_asks(as_role, stored, m
 
 @pytest.mark.heavy
 def test_guessing_passwords_is_slow(station):
-    """The eleventh attempt in a row waits."""
+    """The eleventh attempt in a row is refused."""
     client = TestClient(station)
     codes = [client.post("/login", data={"name": "nobody", "password": str(n)}).status_code for n in range(11)]
 
@@ -197,7 +197,7 @@ def test_guessing_passwords_is_slow(station):
 
 @pytest.mark.heavy
 def test_no_header_gives_another_address(station):
-    """Who guesses from the station's own machine cannot choose by which address the attempts are counted."""
+    """A client on the station's own machine cannot choose the address for which its attempts are counted."""
     server = PageServer(station, HttpSettings(port=0))
     server.start()
     codes = []
@@ -213,7 +213,7 @@ def test_no_header_gives_another_address(station):
 
 
 def test_login_gives_a_token_of_its_own(station):
-    """A token that somebody planted in the browser is worth nothing after the login, and never was."""
+    """A token that somebody planted in the browser is not valid, before or after the login."""
     client = TestClient(station, cookies={"uncia": "planted"}, follow_redirects=False)
     given = client.post("/login", data={"name": "viewer", "password": PASSWORD}).headers["set-cookie"]
 
@@ -223,7 +223,7 @@ def test_login_gives_a_token_of_its_own(station):
 
 @pytest.mark.parametrize("role", ["viewer", "reviewer"])
 def test_nobody_raises_their_own_role(as_role, role):
-    """Nor reads who there is, even with a form that proves to be theirs."""
+    """Others can neither change roles nor read the list of users, even with a valid token."""
     client = as_role(role)
     form = {"csrf": csrf_of(client), "name": role, "password": PASSWORD, "role": "administrator"}
 
@@ -231,7 +231,7 @@ def test_nobody_raises_their_own_role(as_role, role):
 
 
 def test_changed_role_ends_earlier_logins(station, as_role):
-    """A tablet that is still logged in cannot go on with what was taken away."""
+    """A tablet that is still logged in loses the old role's rights."""
     client = as_role("administrator")
     station.state.people.set_user("another", PASSWORD, "administrator", datetime.now(UTC))
     station.state.people.set_user("administrator", PASSWORD, "viewer", datetime.now(UTC))
@@ -240,8 +240,8 @@ def test_changed_role_ends_earlier_logins(station, as_role):
 
 
 @pytest.mark.parametrize("target", ["//evil.example/", "https://evil.example/", "/\\evil.example"])
-def test_login_leads_nowhere_else(station, target):
-    """`next` stays on this station."""
+def test_login_redirects_only_within_the_station(station, target):
+    """`next` with another site's address is ignored."""
     client = TestClient(station, follow_redirects=False)
     response = client.post("/login", data={"name": "viewer", "password": PASSWORD, "next": target})
 
@@ -249,7 +249,7 @@ def test_login_leads_nowhere_else(station, target):
 
 
 def test_cookie_is_out_of_reach_of_scripts_and_other_sites(station):
-    """HttpOnly and SameSite."""
+    """The cookie is HttpOnly and SameSite."""
     cookie = TestClient(station, follow_redirects=False).post("/login", data={"name": "viewer", "password": PASSWORD})
 
     assert {"httponly", "samesite=strict"} <= set(cookie.headers["set-cookie"].lower().split("; "))
@@ -257,7 +257,7 @@ def test_cookie_is_out_of_reach_of_scripts_and_other_sites(station):
 
 @pytest.mark.parametrize("path", ["/login", "/static/uncia.css", "/nothing"])
 def test_every_answer_has_the_headers(station, path):
-    """Nothing from elsewhere runs on our pages, nobody frames them."""
+    """No content of other sites runs on our pages, and no other site frames them."""
     headers = TestClient(station).get(path).headers
 
     assert "default-src 'none'" in headers["content-security-policy"] and headers["x-content-type-options"] == "nosniff"
@@ -286,20 +286,20 @@ DAMAGED += [
 
 @pytest.mark.parametrize("path", DAMAGED)
 def test_damaged_address_is_no_crash(as_role, path):
-    """A page that says so."""
+    """An error page names the damage."""
     assert as_role("administrator").get(path).status_code in {200, 400, 404}
 
 
 @pytest.mark.parametrize("field", ["name", "password", "next"])
 def test_damaged_login_is_no_crash(station, field):
-    """NUL in a form: refused like any other mistake."""
+    """NUL in a form is refused like any other mistake."""
     form = {"name": "viewer", "password": PASSWORD} | {field: "\0"}
 
     assert TestClient(station, follow_redirects=False).post("/login", data=form).status_code in {303, 400, 401}
 
 
 def test_names_are_text_not_markup(as_role, stored, make_sequence):
-    """What a trap or a reviewer calls things cannot become a script."""
+    """A name that a trap or a reviewer gives cannot become a script."""
     client = as_role("reviewer")
     evil = {"verdict": "relabelled", "label": "<script>", "csrf": csrf_of(client)}
 
@@ -315,7 +315,7 @@ def test_metrics_count_what_arrived(station):
 
 
 def test_bucket_fills_again():
-    """After a burst one has to wait, but not for ever."""
+    """After a burst of requests, a client must wait until its bucket fills again."""
     now = [0.0]
     limit = RateLimit(2, 1.0, lambda: now[0])
     assert [limit.allows("a") for _ in range(3)] == [True, True, False] and limit.allows("b")
@@ -324,8 +324,8 @@ def test_bucket_fills_again():
     assert limit.allows("a")
 
 
-def test_pages_of_the_gallery_meet(stored, make_sequence, monkeypatch):
-    """Walking older and back newer shows every sequence once, ties in time included."""
+def test_pages_of_the_gallery_are_complete(stored, make_sequence, monkeypatch):
+    """Older pages, and newer ones back, show every sequence once, also sequences of one time."""
     monkeypatch.setattr(gallery, "PAGE", 3)
     stored.commit(*(make_sequence(id=f"{n}", trap=trap).record_message() for n in range(4) for trap in ("a", "b")))
     zone, seen, at = CollectorSettings().zone, [], None

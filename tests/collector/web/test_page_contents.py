@@ -1,4 +1,4 @@
-"""What the pages tell: each fact that a ranger is promised stands on its page."""
+"""The contents of the pages: each fact that the documents promise is on its page."""
 
 import html
 import re
@@ -29,8 +29,8 @@ __all__ = ["as_role", "station"]
 HEADER = "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\n"
 
 
-def test_gallery_card_tells_night_trap_score_and_best_frame(as_role):
-    """Night by night, the best frame's thumbnail, loaded when it comes into view."""
+def test_gallery_card_has_night_trap_score_and_best_frame(as_role):
+    """Night by night, with the best frame's thumbnail, which is loaded when it comes into view."""
     text = as_role("viewer").get("/").text
 
     assert "Night of Sunday 22 November 2026" in text or "Night of Monday 23 November 2026" in text
@@ -38,8 +38,8 @@ def test_gallery_card_tells_night_trap_score_and_best_frame(as_role):
     assert re.search(rf'<img loading="lazy"[^>]*src="{ONE}/0.card.jpg"', text)
 
 
-def test_gallery_and_sequence_tell_the_same_score(as_role, stored, make_sequence):
-    """A score just below 1 is 0.99 on its card and beside its frame, 99 of 100 in words: 1 only where none is left."""
+def test_gallery_and_sequence_show_the_same_score(as_role, stored, make_sequence):
+    """A score just below 1 is 0.99 on the card and beside the frame, and 99 of 100 in words; only exactly 1 is 1."""
     stored.commit(*make_sequence(id="sure", score=0.997).messages())
     page = as_role("viewer")
     assert ">0.99</span>" in page.get("/").text
@@ -47,8 +47,8 @@ def test_gallery_and_sequence_tell_the_same_score(as_role, stored, make_sequence
     assert text.count(">0.99</span>") == 2 and ">99</span> of 100" in text and "1.00" not in text
 
 
-def test_deleted_pictures_of_people_are_said_to_be_deleted(as_role, stored, make_sequence):
-    """Neither the card nor the page says that they are under way."""
+def test_deleted_pictures_of_people_are_named_as_deleted(as_role, stored, make_sequence):
+    """Neither the card nor the page says that they will still arrive."""
     stored.commit(*make_sequence(id="herder", label="person").messages(), now=datetime(2026, 1, 1, tzinfo=UTC))
     assert erase(stored.database, stored.root, {"person"}, datetime.now(UTC)) == 1
     page = as_role("viewer")
@@ -57,15 +57,15 @@ def test_deleted_pictures_of_people_are_said_to_be_deleted(as_role, stored, make
 
 
 def test_a_viewer_is_told_why_there_is_no_picture(as_role, stored, make_sequence):
-    """Of a sequence that shows people: words in place of grey pictures; a reviewer sees them."""
+    """A sequence that shows people has a text instead of grey pictures; a reviewer sees the pictures."""
     stored.commit(*make_sequence(id="herder", label="person").messages())
     shown = {role: as_role(role).get("/sequences/ridge/herder").text for role in ("viewer", "reviewer")}
     assert "This sequence shows people" in shown["viewer"] and 'id="picture"' not in shown["viewer"]
     assert "This sequence shows people" not in shown["reviewer"] and 'id="picture"' in shown["reviewer"]
 
 
-def test_only_who_may_review_is_sent_to_the_audits(as_role, stored, make_sequence):
-    """And only where there are any."""
+def test_only_reviewers_get_a_link_to_the_audits(as_role, stored, make_sequence):
+    """Only if there are audits."""
     assert "Review the audits" not in as_role("reviewer").get("/recall").text
     stored.commit(*make_sequence(id="audit", positive=False, audit=True).messages())
     told = {role: "Review the audits" in as_role(role).get("/recall").text for role in ("viewer", "reviewer")}
@@ -73,15 +73,15 @@ def test_only_who_may_review_is_sent_to_the_audits(as_role, stored, make_sequenc
 
 
 @pytest.mark.parametrize(("age_h", "offered"), [(1, True), (13, False)], ids=["this sitting", "yesterday"])
-def test_only_an_answer_of_this_sitting_is_offered_to_be_taken_back(as_role, stored, age_h, offered):
-    """What was said yesterday takes no row of every page."""
+def test_only_an_answer_of_this_sitting_can_be_undone(as_role, stored, age_h, offered):
+    """Yesterday's answer takes no space on every page."""
     when = datetime.now(UTC) - timedelta(hours=age_h)
     review(stored.database, ("ridge", "000001"), "confirmed", "reviewer", when)
     page = as_role("reviewer")
     assert [("Saved: " in page.get(address).text) for address in ("/", ONE)] == [offered, offered]
 
 
-def test_sequence_page_tells_how_it_was_decided(as_role):
+def test_sequence_page_shows_how_it_was_decided(as_role):
     """Frames, their scores, threshold line, clock, bundle and its version, and the zone of every time."""
     text = as_role("viewer").get(ONE).text
 
@@ -93,8 +93,8 @@ def test_sequence_page_tells_how_it_was_decided(as_role):
 
 
 @pytest.mark.parametrize("age_h", [1, 60], ids=["in its rhythm", "silent for days"])
-def test_trap_card_tells_how_it_fares(as_role, stored, age_h):
-    """Outbox, battery, bundle, last heard; OVERDUE only beyond what is usual for this trap."""
+def test_trap_card_shows_how_it_fares(as_role, stored, age_h):
+    """Outbox, battery, bundle, last message; OVERDUE only if the silence is longer than usual for this trap."""
     state = msgspec.structs.replace(
         decode(state_message().payload, TrapState), battery_v=12.3, outbox_sequences=7, outbox_bytes=4_200_000
     )
@@ -108,8 +108,8 @@ def test_trap_card_tells_how_it_fares(as_role, stored, age_h):
     assert "normally within 8 h" in text and ("OVERDUE" in text) == (age_h > 8)
 
 
-def test_deployed_trap_that_never_spoke_is_named(as_role, stored, tmp_path):
-    """Silence from the first day on is no reason to be forgotten."""
+def test_deployed_trap_without_any_message_is_named(as_role, stored, tmp_path):
+    """A trap that has been silent since its first day is on the page."""
     table = tmp_path / "more.csv"
     table.write_text(f"{HEADER}d2,36.9,73.0,2026-01-01T00:00:00Z,,saddle\n")
     read_deployments(table, stored.database)
@@ -118,7 +118,7 @@ def test_deployed_trap_that_never_spoke_is_named(as_role, stored, tmp_path):
 
 
 def test_map_has_graticule_scale_and_the_trap_without_tiles(as_role):
-    """Lines with their degrees, a scale, the place; nothing from a tile server."""
+    """Lines with their degrees, a scale, the place; no request to a tile server."""
     text = as_role("reviewer").get("/map?days=3650").text
 
     assert text.count('class="graticule"') >= 2 and "° N" in text and "° E" in text and " km</text>" in text
@@ -140,7 +140,7 @@ def test_activity_counts_by_hour_and_by_trap_and_week(as_role):
     ("path", "advice"), [("/?trap=nobody", "under these filters"), ("/activity?trap=x", "No sight")]
 )
 def test_empty_page_says_so(as_role, path, advice):
-    """An empty page is no riddle."""
+    """Each page without data says why, and what to do."""
     assert advice in as_role("viewer").get(path).text
 
 
@@ -148,16 +148,16 @@ def test_empty_page_says_so(as_role, path, advice):
     ("path", "code", "words"),
     [("/nothing", 404, "There is no such page."), (f"{ONE}x", 404, "no such sequence"), ("/map", 403, "role")],
 )
-def test_error_page_is_kind_and_leads_back(as_role, path, code, words):
-    """A sentence and a way back, and no coordinates."""
+def test_error_page_has_a_sentence_and_a_way_back(as_role, path, code, words):
+    """The page has no coordinates."""
     response = as_role("viewer").get(path)
 
     assert response.status_code == code and words in response.text and "Back to the nights" in response.text
     assert "36.9" not in response.text
 
 
-def test_our_own_mistake_is_a_page_too(station, monkeypatch):
-    """A crash shows no traceback, and its answer has the headers that every answer has."""
+def test_an_internal_error_is_a_page_too(station, monkeypatch):
+    """The page shows no traceback, and the answer has the headers of every answer."""
     monkeypatch.setattr(People, "person_of_token", lambda *_: 1 / 0)
     client = TestClient(station, raise_server_exceptions=False, cookies={"uncia": "x"})
     response = client.get("/traps")
@@ -166,7 +166,7 @@ def test_our_own_mistake_is_a_page_too(station, monkeypatch):
     assert "default-src 'none'" in response.headers["content-security-policy"]
 
 
-def test_who_asks_too_often_waits():
+def test_requests_beyond_the_limit_are_refused():
     """Each address has its own bucket of requests; beyond it 429, with the headers."""
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,7 +190,7 @@ def test_password_is_kept_as_argon2id_only(as_role, stored):
 
 
 def test_logging_out_ends_the_session(as_role):
-    """A stolen cookie is worth nothing afterwards, and the browser is told to forget what it keeps."""
+    """A stolen cookie is not valid afterwards, and the browser is told to clear what it stores."""
     client = as_role("viewer")
     token = client.cookies["uncia"]
     answer = client.post("/logout", data={"csrf": csrf_of(client)})
@@ -199,7 +199,7 @@ def test_logging_out_ends_the_session(as_role):
     assert client.get("/").status_code == 303 and '"cache"' in answer.headers["clear-site-data"]
 
 
-def test_what_walks_past_midnight_stays_with_its_evening(stored, make_sequence, as_role):
+def test_a_sequence_after_midnight_belongs_to_the_evening_before(stored, make_sequence, as_role):
     """A night lasts from noon to noon at the station's clock."""
     moments = {"a": (22, 11, 59), "b": (22, 12, 0), "c": (22, 23, 59), "d": (23, 0, 1), "e": (23, 11, 59)}
     for trap, (day, hour, minute) in moments.items():
@@ -224,8 +224,8 @@ def test_what_walks_past_midnight_stays_with_its_evening(stored, make_sequence, 
         ("/quarantine", "Nothing was refused."),
     ],
 )
-def test_station_that_heard_nothing_says_what_to_do(stored, path, advice):
-    """No trap yet, no sequence yet: each page says so, and what brings them."""
+def test_station_without_messages_says_what_to_do(stored, path, advice):
+    """Without traps and sequences, each page says so, and how to get them."""
     People(stored.database).set_user("anara", PASSWORD, "reviewer", datetime.now(UTC))
     client = TestClient(make_app(CollectorSettings(data=str(stored.root)), stored.database))
     client.post("/login", data={"name": "anara", "password": PASSWORD})
@@ -246,7 +246,7 @@ def test_preview_has_its_box_until_the_frame_comes(as_role, stored, make_sequenc
 
 
 def test_reviewer_is_named_on_the_page(as_role):
-    """Who is logged in, and who said what of a sequence, taken back or not."""
+    """The page names the person who is logged in, and who answered what, also undone answers."""
     client = as_role("reviewer")
     for form, address in (("verdict=confirmed", f"{ONE}/review"), ("verdict=rejected", f"{ONE}/review"), ("", "/undo")):
         client.post(address, data=dict([form.split("=")] if form else []) | {"csrf": csrf_of(client)})
@@ -256,8 +256,8 @@ def test_reviewer_is_named_on_the_page(as_role):
     assert re.search(r'class="undone">reviewer: rejected, [^<]+ \(taken back\)', text)
 
 
-def test_filters_outlive_the_way_through_the_login(as_role, station):
-    """Who was logged out comes back to the very page, wrong password in between or not."""
+def test_filters_stay_after_the_login(as_role, station):
+    """After a login, with or without a wrong password before, the person gets the page of before."""
     client = TestClient(station, follow_redirects=False)
     asked = "/?trap=ridge&min_score=0.5"
     form = client.get(client.get(asked).headers["location"]).text
@@ -268,7 +268,7 @@ def test_filters_outlive_the_way_through_the_login(as_role, station):
 
 
 def hidden_next(text: str) -> str:
-    """Where a login form leads."""
+    """The address to which a login form leads."""
     return html.unescape(re.search(r'name="next" value="([^"]*)"', text)[1])
 
 
@@ -276,8 +276,8 @@ def hidden_next(text: str) -> str:
     ("came_from", "leads_to"),
     [(f"http://testserver{ONE}?trap=ridge", f"{ONE}?trap=ridge"), ("http://evil.example/x", "/")],
 )
-def test_form_of_somebody_logged_out_leads_back_after_the_login(station, came_from, leads_to):
-    """Nothing is saved, and the page says so; its button leads through the login to where one was, never elsewhere."""
+def test_form_after_a_log_out_leads_back_after_the_login(station, came_from, leads_to):
+    """Nothing is saved, and the page says so; its button leads to the login and back, never to another site."""
     client = TestClient(station, follow_redirects=False)
     answer = client.post(f"{ONE}/review", data={"verdict": "confirmed"}, headers={"referer": came_from})
 
@@ -285,8 +285,8 @@ def test_form_of_somebody_logged_out_leads_back_after_the_login(station, came_fr
     assert f'href="/login?next={quote(leads_to, safe="")}">Log in' in answer.text
 
 
-def test_station_that_is_asked_too_often_says_so_kindly(station):
-    """429 as a page like the others, with its style, the headers, and when to come again."""
+def test_too_many_requests_is_a_page_too(station):
+    """429 is a page with the style and headers of the others, and says how long to wait."""
     station.state.requests.burst = 0.0
     answer = TestClient(station).get("/traps")
 

@@ -1,4 +1,4 @@
-"""One's own password, the last administrator, names that strangers try, the access log, the Host header."""
+"""Passwords, the last administrator, strangers' login attempts, the access log, the Host header."""
 
 import threading
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ def change(client: TestClient, old: str, new: str) -> int:
 
 
 def test_everybody_changes_their_own_password_and_is_logged_out_everywhere(app) -> None:
-    """A viewer too; the other browser's login ends."""
+    """Viewers, too; logins in other browsers end."""
     one, other = enter(app, "viewer"), enter(app, "viewer")
     assert change(one, PASSWORD, OTHER) == 303
     assert [client.get("/").status_code for client in (one, other)] == [303, 303]
@@ -50,7 +50,7 @@ def test_everybody_changes_their_own_password_and_is_logged_out_everywhere(app) 
 
 @pytest.mark.parametrize(("old", "new"), [("wrong one", OTHER), (PASSWORD, "short")], ids=["wrong", "too short"])
 def test_a_password_that_cannot_be_changed_stays(app, old: str, new: str) -> None:
-    """And one stays logged in."""
+    """The person stays logged in."""
     client = enter(app, "viewer")
     assert change(client, old, new) == 400
     assert client.get("/").status_code == 200
@@ -58,7 +58,7 @@ def test_a_password_that_cannot_be_changed_stays(app, old: str, new: str) -> Non
 
 
 def test_a_changed_password_ends_a_login_that_was_being_made(on_sqlite, app, monkeypatch) -> None:
-    """Attack: the old password is sent while it is being changed; it is right, and the login does not come to be."""
+    """Attack: the old password is sent while it is being changed. The login fails, though the password was right."""
     people, checked, go_on = People(on_sqlite.database), threading.Event(), threading.Event()
     right = people_module._is_right
 
@@ -81,7 +81,7 @@ def test_a_changed_password_ends_a_login_that_was_being_made(on_sqlite, app, mon
 
 
 def test_the_last_administrator_stays(app, on_sqlite, tmp_path, capsys) -> None:
-    """Neither removed nor given another role, on the page or on the command line; with a second one, both may be."""
+    """It cannot be removed or get another role, by page or command; with a second one, it can."""
     client = enter(app, "administrator")
     form = {"csrf": csrf(client), "name": "administrator", "password": PASSWORD, "role": "viewer"}
     assert client.post("/users", data=form).status_code == 400
@@ -93,7 +93,7 @@ def test_the_last_administrator_stays(app, on_sqlite, tmp_path, capsys) -> None:
 
 
 def test_a_stranger_cannot_keep_a_name_locked(app) -> None:
-    """Attack: wrong passwords for a name from many addresses. Its owner gets in, from an old address and a new."""
+    """Attack: wrong passwords for a name from many addresses. Its owner can log in, from an old and a new address."""
     enter(app, "reviewer", address="10.0.0.1")
     for _ in range(2):
         tried = [enter(app, "reviewer", "wrong password", f"10.0.1.{number}").status for number in range(40)]
@@ -103,13 +103,13 @@ def test_a_stranger_cannot_keep_a_name_locked(app) -> None:
 
 
 def test_one_network_of_ipv6_has_one_first_try(app) -> None:
-    """Its holder chooses the lower 64 bits as often as he likes."""
+    """The holder of a network can choose the lower 64 bits freely."""
     tried = [enter(app, "reviewer", "wrong password", f"2001:db8::{number:x}").status for number in range(1, 60)]
     assert tried[35:] == [429] * 24
     assert enter(app, "reviewer", address="2001:db8:0:1::7").status == 303
 
 
-def test_the_access_log_tells_an_administrator_who_did_what(app, on_sqlite) -> None:
+def test_the_access_log_shows_an_administrator_who_did_what(app, on_sqlite) -> None:
     """Logins, refusals, users, passwords, exact exports and maps; nobody else reads it."""
     enter(app, "reviewer", "wrong password", "10.0.0.9")
     reviewer, admin = enter(app, "reviewer"), enter(app, "administrator")
@@ -132,8 +132,8 @@ def test_the_access_log_tells_an_administrator_who_did_what(app, on_sqlite) -> N
     assert enter(app, "viewer").get("/accesses").status_code == 403
 
 
-def test_refused_logins_push_out_nobody_elses_entries(on_sqlite, monkeypatch) -> None:
-    """Each kind is kept for itself."""
+def test_refused_logins_displace_no_other_entries(on_sqlite, monkeypatch) -> None:
+    """The log limits each kind of entry separately."""
     monkeypatch.setattr(log, "KEPT_REFUSED", 5)
     log.record(on_sqlite.database, "login", "anara", "10.0.0.1", NOW)
     for number in range(20):
@@ -152,7 +152,7 @@ def test_refused_logins_push_out_nobody_elses_entries(on_sqlite, monkeypatch) ->
         ("a@evil.example.com", False), ("x.y\tz", False),
     ],
 )  # fmt: skip
-def test_a_request_for_a_name_that_is_not_ours_is_refused(app, host: str, served: bool) -> None:
-    """Attack: DNS rebinding, by which a page of elsewhere reads ours. Addresses and local names are ours."""
+def test_a_request_for_an_unknown_host_name_is_refused(app, host: str, served: bool) -> None:
+    """Attack: DNS rebinding lets a foreign page read ours. Addresses and local names are accepted."""
     client = TestClient(app, follow_redirects=False)
     assert client.get("/login", headers={"host": host}).status_code == (200 if served else 421)

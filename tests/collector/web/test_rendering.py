@@ -1,4 +1,4 @@
-"""What every page shares, by itself: numbers that an address asks for."""
+"""Rendering: numbers in an address."""
 
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ from uncia_collector.web.rendering import asked_number
     ids=["one", "the most", "more", "zero", "nothing", "less than zero", "no digit of ASCII", "zeros before more"],
 )
 def test_numbers_of_an_address_are_bounded(text, number):
-    """What is no number from 1 to the most is the default."""
+    """Anything but a number from 1 to the largest gives the default."""
     request = Request({"type": "http", "query_string": f"days={quote(text)}".encode()})
 
     assert asked_number(request, "days", 90, 730) == number

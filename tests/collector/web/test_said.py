@@ -1,4 +1,4 @@
-"""Sentences with values on the pages in Russian: wrong input, what a trap says, what is left out."""
+"""Sentences with values on the pages in Russian: wrong input, traps' problems, what exports leave out."""
 
 import html
 import re
@@ -85,38 +85,38 @@ def reader(as_role, stored):
 
 
 def alert(text: str) -> str:
-    """What a page tells first."""
+    """The alert at the top of a page."""
     return html.unescape(re.search(r'role="alert">(.*?)</p>', text)[1])
 
 
 @pytest.mark.parametrize(("path", "form", "said"), WRONG_FORMS.values(), ids=WRONG_FORMS)
-def test_wrong_input_of_each_form_is_told_in_russian(reader, path, form, said):
-    """What was wrong with the value, and what is expected."""
+def test_wrong_input_of_each_form_is_reported_in_russian(reader, path, form, said):
+    """The message says what is wrong with the value, and what is expected."""
     told = alert(reader.post(path, data=form | {"csrf": csrf_of(reader)}).text)
     assert said in told and english_in([told]) == []
 
 
 def test_a_file_in_a_form_is_refused_in_russian(reader):
-    """No form of ours has one."""
+    """None of our forms has a file."""
     told = alert(reader.post("/users", data={"csrf": "x"}, files={"name": b"x"}).text)
     assert told.startswith("Слишком много файлов") and english_in([told]) == []
 
 
 @pytest.mark.parametrize(("path", "said"), WRONG_ADDRESSES.items(), ids=WRONG_ADDRESSES)
-def test_wrong_addresses_are_told_in_russian(reader, path, said):
-    """The same for what an address asks for."""
+def test_wrong_addresses_are_reported_in_russian(reader, path, said):
+    """Wrong values in an address have a Russian message, too."""
     told = alert(reader.get(path).text)
     assert said in told and english_in([told]) == []
 
 
 @pytest.mark.parametrize(("sentence", "said"), OF_TRAPS.items(), ids=OF_TRAPS)
-def test_what_a_trap_says_is_told_in_russian(sentence, said):
-    """It comes as English text; the station knows its pattern."""
+def test_sentences_of_a_trap_are_translated(sentence, said):
+    """A trap sends English text; the station has its pattern."""
     assert said in languages()["ru"].said(sentence) and languages()["en"].said(sentence) == sentence
 
 
 def test_a_traps_sentence_is_on_the_page(reader, stored):
-    """A known one in Russian, an unknown one as it is."""
+    """A known sentence is in Russian, an unknown one unchanged."""
     message, degraded = state_message(), ("3 files cannot be read", "the shutter sticks")
     state = msgspec.structs.replace(decode(message.payload, TrapState), degraded=degraded)
     stored.commit(RawMessage(message.topic, encode(state)), now=datetime.now(UTC))
@@ -124,15 +124,15 @@ def test_a_traps_sentence_is_on_the_page(reader, stored):
     assert "Ловушка сообщает: нечитаемых файлов: 3." in page and "Ловушка сообщает: the shutter sticks." in page
 
 
-def test_the_access_log_tells_roles_in_russian(reader):
-    """Of a user who was added."""
+def test_the_access_log_has_roles_in_russian(reader):
+    """The role of a user who was added."""
     form = {"name": "bek", "password": "long enough", "role": "viewer", "csrf": csrf_of(reader)}
     assert reader.post("/users", data=form).status_code == 303
     assert ">bek: наблюдатель</td>" in reader.get("/accesses").text
 
 
-def test_what_is_left_out_is_told_in_russian():
-    """Why, how many, of which traps, and how many traps more."""
+def test_what_is_left_out_is_reported_in_russian():
+    """Reason, count, traps, and the number of further traps."""
     left = LeftOut()
     for n in range(14):
         left.add(OUTSIDE, f"t{n:02d}")
@@ -142,13 +142,13 @@ def test_what_is_left_out_is_told_in_russian():
     ]
 
 
-def test_an_unknown_host_is_told_in_the_browsers_language(station):
-    """The one answer without a page."""
+def test_an_unknown_host_is_refused_in_the_browsers_language(station):
+    """This answer is a plain text without a page."""
     headers = {"host": "evil.example", "accept-language": "ru"}
     assert TestClient(station).get("/", headers=headers).text.startswith("Станция не знает этого имени")
 
 
 @pytest.mark.parametrize("text", ["", "%", "%(x)s", "bundle refused: " * 16, "'" * 300, "sequence " * 30 + ": : :"])
 def test_no_text_of_a_trap_breaks_the_page(text):
-    """Whatever it writes is shown."""
+    """Any text of a trap is shown."""
     assert isinstance(languages()["ru"].said(text), str)

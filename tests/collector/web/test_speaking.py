@@ -1,4 +1,4 @@
-"""The page in each of its languages in a real Chromium: a person's own choice, and layouts that hold at 390 pixels."""
+"""The page in each of its languages in a real Chromium: a person's choice, and layouts at 390 pixels."""
 
 import re
 
@@ -43,7 +43,7 @@ NAMES |= {"GBIF", "Agouti", "uncia", "train", "quiet"}
 
 
 def test_language_is_a_persons_own_choice(browser, station):
-    """Chosen at the foot of any page; it stays after a log-out, and is nobody else's."""
+    """The language is chosen at the foot of any page, is kept after a log-out, and applies to that person only."""
     browser.open(f"{station.address}traps")
     browser.click(".language [value=ru]")
     assert browser.driver.current_url.endswith("/traps") and browser.one("h1").text == "Ловушки"
@@ -54,8 +54,8 @@ def test_language_is_a_persons_own_choice(browser, station):
     assert browser.one("h1").text == "Ночи"
 
 
-def test_sequence_is_asked_about_in_ones_own_language(browser, station):
-    """The species by its name in the checklist, the answers, and what was saved."""
+def test_sequence_page_is_in_ones_own_language(browser, station):
+    """The species has its name of the checklist; answers and the saved answer are translated."""
     station.people.set_language("anara", "ru")
     browser.open(f"{station.address}sequences/ridge/2")
     assert browser.one(".asked").text == "Снежный барс?" and browser.one(".yes").text.startswith("Да")
@@ -64,7 +64,7 @@ def test_sequence_is_asked_about_in_ones_own_language(browser, station):
 
 
 def test_no_english_is_left_on_russian_pages(browser, station):
-    """Texts, labels and what is read out, with all that opens open: names only."""
+    """Texts, labels and texts for screen readers, with all panels open, have no English except names."""
     station.people.set_language("anara", "ru")
     english = {}
     for page in [*PAGES, f"{ONE}?activation=1", "effort", "deployments", "password", "accesses", "export?count=1"]:
@@ -77,7 +77,7 @@ def test_no_english_is_left_on_russian_pages(browser, station):
 
 @pytest.mark.parametrize("code", sorted(languages()))
 def test_no_layout_breaks_at_390_pixels(browser, station, code):
-    """Each page in each language: nothing scrolls sideways, no button's text runs out of it, one header row."""
+    """In each language, no page scrolls sideways, no text is wider than its button, and the header is one row."""
     station.people.set_language("anara", code)
     browser.resize(390, 844)
     wrong = {}

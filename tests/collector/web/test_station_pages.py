@@ -1,4 +1,4 @@
-"""Traps, map, recall and refused messages in a real Chromium: what a person needs first, stands first."""
+"""Traps, map, recall and refused messages in a real Chromium: the most important part comes first."""
 
 from datetime import UTC, datetime
 
@@ -19,14 +19,14 @@ RECTS = """return [...document.querySelectorAll(arguments[0])].map(one => one.ge
 
 
 def say(station, trap: str, **changed) -> None:
-    """A trap tells its state, now."""
+    """Store a state of a trap, as received now."""
     well = {"clock_synchronised": True, "disk_free_bytes": 9_000_000_000, "battery_v": 12.6}
     state = msgspec.structs.replace(decode(state_message().payload, TrapState), trap=trap, **(well | changed))
     station.stored.commit(RawMessage(f"uncia/v1/{trap}/state", encode(state)), now=datetime.now(UTC))
 
 
-def test_traps_that_need_a_person_stand_first(browser, empty_station):
-    """What each needs, in words; that a trap is online does not make it well."""
+def test_traps_that_need_attention_come_first(browser, empty_station):
+    """Each has its needs in words, even if the trap is online."""
     say(empty_station, "a-well")
     say(empty_station, "b-clock", clock_synchronised=False)
     say(empty_station, "c-outbox", outbox_sequences=14, outbox_age_s=200_000)
@@ -41,7 +41,7 @@ def test_traps_that_need_a_person_stand_first(browser, empty_station):
 
 
 def test_phone_shows_all_traps_on_the_map(browser, station, tmp_path):
-    """No trap lies outside a screen of 390 pixels; numbers lead to the names in the table."""
+    """No trap is outside a screen of 390 pixels; numbers refer to the names in the table."""
     table = tmp_path / "more.csv"
     rows = "".join(f"x{n},,{36.9 + n / 50},{73.0 + n / 30},2026-01-01,t{n},\n" for n in range(8))
     table.write_text(f"deploymentID,locationName,latitude,longitude,deploymentStart,cameraID,deploymentEnd\n{rows}")
@@ -55,7 +55,7 @@ def test_phone_shows_all_traps_on_the_map(browser, station, tmp_path):
 
 
 def test_recall_names_the_places(browser, station, make_sequence, tmp_path):
-    """A site is told by its deployment's name; a viewer, who may not know where, gets its id."""
+    """A site has its deployment's name; a viewer, who may not know where it is, sees its id."""
     table = tmp_path / "named.csv"
     table.write_text(
         "deploymentID,locationID,locationName,latitude,longitude,deploymentStart,cameraID,deploymentEnd\n"
@@ -71,8 +71,8 @@ def test_recall_names_the_places(browser, station, make_sequence, tmp_path):
     assert sites == {"anara": "Red cliff", "bek": "loc9"}
 
 
-def test_refused_begins_with_what_was_refused(browser, station):
-    """The messages in quarantine before the counts of everything."""
+def test_refused_begins_with_the_refused_messages(browser, station):
+    """The messages in quarantine come before all counts."""
     station.stored.commit(RawMessage("uncia/v1/ridge/state", b"not json"))
     browser.open(f"{station.address}quarantine")
     tables = [one.text for one in browser.all("table")]

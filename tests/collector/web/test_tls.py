@@ -1,4 +1,4 @@
-"""What goes over TLS: mail to a server that proves who it is, and the page."""
+"""TLS: mail to a server with a known certificate, and the page over HTTPS."""
 
 import ipaddress
 import ssl
@@ -25,7 +25,7 @@ LOGIN = b"name=anara&password=snow+and+rocks"
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory):
-    """Certificate and key of 127.0.0.1, by itself the authority for it; one PEM file."""
+    """A self-signed certificate of 127.0.0.1 and its key in one PEM file."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "station")])
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
@@ -46,7 +46,7 @@ def pem(tmp_path_factory):
 
 @pytest.fixture
 def mail(pem, tmp_path):
-    """A mail server that offers STARTTLS, and the settings that lead to it; `heard` is what it was told."""
+    """A mail server that offers STARTTLS, and the settings for it; `heard` is what it received."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     inbox = Inbox(lambda received: smtp_handler(received, context))
@@ -61,16 +61,16 @@ def mail(pem, tmp_path):
     inbox.server.server_close()
 
 
-def test_mail_is_encrypted_before_the_password_is_said(on_sqlite, sent, mail, pem):
-    """The server shows a certificate of the authority in `smtp_ca`; then it hears password and sighting."""
+def test_mail_is_encrypted_before_the_password_is_sent(on_sqlite, sent, mail, pem):
+    """The server's certificate is of the authority in `smtp_ca`; then it receives password and sighting."""
     on_sqlite.commit(*sent.messages())
 
     assert alerts_of(on_sqlite, smtp_ca=str(pem), **mail.settings).send_due(NOW) == 1
     assert mail.received[0].startswith("AUTH PLAIN ") and "snow_leopard" in mail.received[1]
 
 
-def test_a_server_that_proves_nothing_hears_nothing(on_sqlite, sent, mail):
-    """Anybody can call themselves the mail server: without a known authority neither password nor sighting is said."""
+def test_a_mail_server_with_an_unknown_certificate_receives_nothing(on_sqlite, sent, mail):
+    """Any machine can claim to be the mail server: without a known authority, neither password nor sighting is sent."""
     on_sqlite.commit(*sent.messages())
 
     assert alerts_of(on_sqlite, **mail.settings).send_due(NOW) == 0 and mail.received == []
@@ -79,8 +79,8 @@ def test_a_server_that_proves_nothing_hears_nothing(on_sqlite, sent, mail):
 
 
 @pytest.mark.heavy
-def test_page_over_https_keeps_its_cookie_there(on_sqlite, pem):
-    """With certificate and key the page is HTTPS, and the login's cookie never travels without."""
+def test_page_over_https_has_a_secure_cookie(on_sqlite, pem):
+    """With certificate and key the page is HTTPS, and the browser sends the login's cookie only over HTTPS."""
     People(on_sqlite.database).set_user("anara", "snow and rocks", "reviewer", NOW)
     app = make_app(CollectorSettings(data=str(on_sqlite.root)), on_sqlite.database)
     server = PageServer(app, HttpSettings(port=0, certificate=str(pem), key=str(pem)))

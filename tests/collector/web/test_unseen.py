@@ -1,4 +1,4 @@
-"""No verdict on what nobody saw: keys held down, second taps, pictures on their way, undo; in a real Chromium."""
+"""No answer to an unseen picture: held keys, double taps, pictures that are loading, undo; in a real Chromium."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -22,19 +22,19 @@ MIDDLE = "const r = arguments[0].getBoundingClientRect(); return [r.x + r.width 
 
 
 def opinions(station) -> list[tuple[str, str]]:
-    """(sequence, verdict) of each opinion that stands, in the order in which they were given."""
+    """(sequence, verdict) of each answer that is not undone, in the order in which they were given."""
     return [(row.sequence, row.verdict) for row in rows_of(station)]
 
 
 def rows_of(station) -> list:
-    """The opinions that stand."""
+    """The answers that are not undone."""
     query = select(observations).where(observations.c.undone.is_(False)).order_by(observations.c.key)
     with station.stored.database.reading() as connection:
         return [*connection.execute(query)]
 
 
 def key_down(browser, key: str, *, again: bool = False, cyrillic: bool = False, caps: bool = False) -> None:
-    """A key goes down, or repeats because it is held."""
+    """Press a key, or repeat it as a held key does."""
     code, number, letter = CODES[key]
     text = letter if cyrillic else key.upper() if caps else key
     event = {"key": text, "code": code, "windowsVirtualKeyCode": number, "text": text, "autoRepeat": again}
@@ -42,19 +42,19 @@ def key_down(browser, key: str, *, again: bool = False, cyrillic: bool = False, 
 
 
 def hold(browser, key: str, *, flagged: bool) -> None:
-    """Five repeats; some keyboards do not flag them as such."""
+    """Repeat a key five times; some keyboards do not flag repeats as such."""
     for _ in range(5):
         key_down(browser, key, again=flagged)
 
 
 def tap(browser, x: float, y: float) -> None:
-    """A finger touches the glass and leaves it."""
+    """Tap with a finger."""
     for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
         browser.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
 
 def answer(browser, press, strays) -> None:
-    """Press once answers count; `strays` come at once, when the next page stands, and when its picture is there."""
+    """Press when answers count; `strays` follow at once, after the next page is loaded, and after its picture is."""
     browser.until(lambda: browser.run(READY))
     browser.run("document.isTheOldPage = true")
     press()
@@ -67,7 +67,7 @@ def answer(browser, press, strays) -> None:
 
 @pytest.fixture
 def many(empty_station, make_sequence, make_jpeg):
-    """A maker of a station with so many sequences."""
+    """Makes a station with a number of sequences."""
 
     def make(count: int):
         for n in range(count):
@@ -81,8 +81,8 @@ def many(empty_station, make_sequence, make_jpeg):
 
 @pytest.mark.parametrize("by", ["keyboard", "touch"])
 @pytest.mark.parametrize("count", [6, pytest.param(50, marks=pytest.mark.slow)])
-def test_repeats_and_double_taps_give_no_verdict(browser, many, by, count):
-    """Keys held down (repeats flagged as such, and not), double taps on the same place: as many verdicts as answers."""
+def test_repeats_and_double_taps_give_no_answer(browser, many, by, count):
+    """Held keys (repeats flagged or not) and double taps: only the intended presses are answers."""
     station = many(count)
     browser.resize(*((1024, 768) if by == "keyboard" else (390, 844)))
     browser.open(f"{station.address}sequences/ridge/000")
@@ -100,16 +100,16 @@ def test_repeats_and_double_taps_give_no_verdict(browser, many, by, count):
 
 
 @pytest.mark.parametrize("layout", [{"cyrillic": True}, {"caps": True}], ids=["Cyrillic layout", "Caps Lock"])
-def test_keys_work_by_their_place(browser, station, layout):
-    """Yes, no and undo, whatever letter the key gives."""
+def test_keys_work_by_their_position(browser, station, layout):
+    """Yes, no and undo work on other keyboard layouts, too."""
     browser.open(f"{station.address}sequences/ridge/2")
     for key in "ynu":
         browser.follow(partial(key_down, browser, key, **layout))
     assert opinions(station) == [("2", "confirmed")]
 
 
-def test_picture_on_its_way_takes_no_answer(browser, station, monkeypatch):
-    """An answer before the picture is there saves nothing and says so; afterwards it counts."""
+def test_picture_that_is_loading_cannot_be_answered(browser, station, monkeypatch):
+    """An answer before the picture is loaded is not saved, and the page says so; afterwards it counts."""
     pass_on, thumbnail = threading.Event(), pictures._thumbnail
     monkeypatch.setattr(pictures, "_thumbnail", lambda content: pass_on.wait(60) and thumbnail(content))
     browser.driver.get(f"{station.address}sequences/ridge/2")
@@ -121,8 +121,8 @@ def test_picture_on_its_way_takes_no_answer(browser, station, monkeypatch):
     assert opinions(station) == [("2", "rejected")]
 
 
-def test_sequence_without_pictures_says_so_and_takes_an_answer(browser, empty_station, make_sequence):
-    """Nothing has come over the link yet: the page tells it, and half a second later an answer counts."""
+def test_sequence_without_pictures_says_so_and_can_be_answered(browser, empty_station, make_sequence):
+    """No picture has arrived yet: the page says so, and half a second later an answer counts."""
     empty_station.stored.commit(make_sequence(bundle=IDENTITY).record_message())
     browser.open(f"{empty_station.address}sequences/ridge/000001")
     assert "No picture of this sequence has arrived yet." in browser.one("main").text
@@ -130,8 +130,8 @@ def test_sequence_without_pictures_says_so_and_takes_an_answer(browser, empty_st
     assert opinions(empty_station) == [("000001", "rejected")]
 
 
-def test_strip_says_what_was_saved_and_undo_takes_that_back(browser, station):
-    """After an answer: what, of which trap, when; undo takes back what it names, a second press nothing more."""
+def test_strip_names_what_was_saved_and_undo_takes_that_back(browser, station):
+    """The strip has answer, trap and time; undo takes back only that answer, even if pressed twice."""
     browser.open(f"{station.address}sequences/ridge/2")
     for key in "yn":
         browser.press(key)
@@ -146,8 +146,8 @@ def test_strip_says_what_was_saved_and_undo_takes_that_back(browser, station):
     assert opinions(station) == [("2", "confirmed")]
 
 
-def test_undo_never_takes_back_what_another_said(station, browser):
-    """A form that names another person's opinion takes back nothing."""
+def test_undo_never_takes_back_another_persons_answer(station, browser):
+    """A form that names another person's answer takes back nothing."""
     review(station.stored.database, ("ridge", "2"), "confirmed", "bek", datetime.now(UTC))
     form = {"csrf": browser.run("return document.body.dataset.csrf"), "opinion": str(rows_of(station)[0].key)}
     browser.run("return fetch('/undo', {method: 'POST', body: new URLSearchParams(arguments[0])})", form)

@@ -1,4 +1,4 @@
-"""The page of one sequence in a real Chromium: its picture, film, zoom, light, boxes, and where the answers are."""
+"""The viewer of one sequence in a real Chromium: picture, playing, zoom, light, boxes, position of the answers."""
 
 from datetime import UTC, datetime
 
@@ -37,7 +37,7 @@ def is_original(browser) -> bool:
 
 
 def test_opens_on_the_best_frame_and_loads_its_original(looking):
-    """The second frame, large, its thumbnail marked; then every pixel of it, and thumbnails of the others only."""
+    """The second frame is large and its thumbnail marked; then its original is loaded, and no other original."""
     assert looking.one("#picture").get_attribute("alt") == "Frame 2 of 3"
     assert looking.one(".frame[aria-current]").get_attribute("aria-label").startswith("Frame 2")
     looking.until(lambda: is_original(looking))
@@ -48,7 +48,7 @@ def test_opens_on_the_best_frame_and_loads_its_original(looking):
 
 
 def test_thumbnails_and_keys_show_other_frames(looking):
-    """A tap on a thumbnail, and the keys h and l, which go round."""
+    """A tap on a thumbnail, and the keys h and l, which continue at the other end."""
     looking.all(".strip .frame")[2].click()
     assert looking.one("#picture").get_attribute("alt") == "Frame 3 of 3"
     looking.type("l")
@@ -58,8 +58,8 @@ def test_thumbnails_and_keys_show_other_frames(looking):
     looking.until(lambda: looking.one("#picture").get_property("currentSrc").endswith("/1.jpg"))
 
 
-def test_preview_stays_until_somebody_asks_for_another_frame(browser, empty_station, make_sequence):
-    """The best frame is still under way: no other frame's original takes its preview's place."""
+def test_preview_stays_until_another_frame_is_chosen(browser, empty_station, make_sequence):
+    """While the best frame has not arrived, no other frame's original replaces its preview."""
     sent = make_sequence(pictures=[jpeg(n) for n in range(3)], preview=Preview(1, 64, 48, jpeg(7)), bundle=IDENTITY)
     empty_station.stored.commit(sent.record_message(), *sent.chunk_messages(0), *sent.chunk_messages(2))
     with empty_station.stored.database.writing() as connection:
@@ -72,7 +72,7 @@ def test_preview_stays_until_somebody_asks_for_another_frame(browser, empty_stat
 
 
 def test_box_is_drawn_after_a_frame_that_has_none(looking, empty_station):
-    """The frame that the page opens on was not scored; the next one was."""
+    """The first frame was not scored and has no box; the next one has."""
     with empty_station.stored.database.writing() as connection:
         connection.exec_driver_sql("UPDATE frames SET score = NULL, region = NULL WHERE n = 1")
     looking.driver.refresh()
@@ -84,7 +84,7 @@ def test_box_is_drawn_after_a_frame_that_has_none(looking, empty_station):
 
 
 def test_burst_plays_and_stops(looking):
-    """The key p shows frame after frame, again and again; once it stops, the original of the last is loaded."""
+    """The key p plays the frames in a loop; when it stops, the original of the last one is loaded."""
     looking.run(WATCH)
     looking.type("p")
     looking.until(lambda: looking.run("return shown.length >= 4"))
@@ -94,8 +94,8 @@ def test_burst_plays_and_stops(looking):
     assert looking.one("#play").get_attribute("aria-pressed") == "false"
 
 
-def test_wheel_zooms_about_the_pointer(looking):
-    """What lies under the pointer stays there."""
+def test_wheel_zooms_around_the_pointer(looking):
+    """The point under the pointer stays there."""
     left, top, right, bottom = looking.run(RECT, looking.one("#stage"))
     x, y = left + (right - left) / 4, top + (bottom - top) / 4
     event = {"type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": -400}
@@ -107,7 +107,7 @@ def test_wheel_zooms_about_the_pointer(looking):
 
 
 def test_two_fingers_zoom_and_one_moves(looking):
-    """Fingers that part threefold zoom threefold; a finger then moves the picture, and the page stays."""
+    """Fingers three times as far apart zoom three times; one finger then moves the picture, not the page."""
     looking.resize(390, 844)
     left, top, right, bottom = looking.run(RECT, looking.one("#stage"))
     x, y = (left + right) / 2, (top + bottom) / 2
@@ -127,7 +127,7 @@ def test_two_fingers_zoom_and_one_moves(looking):
 
 
 def test_original_size_without_leaving_the_keys(looking):
-    """The key z: one pixel of the picture on one of the screen; again, and it is whole; y still answers."""
+    """The key z shows one pixel of the picture as one of the screen, and back; the key y still answers."""
     looking.type("z")
     looking.until(lambda: looking.run(SCALE) > 1)
     stage = looking.run(RECT, looking.one("#stage"))
@@ -139,7 +139,7 @@ def test_original_size_without_leaving_the_keys(looking):
 
 
 def test_infrared_pictures_can_be_lightened(looking):
-    """The key i, or the sliders, change brightness and contrast; i again, and the picture is as it came."""
+    """The key i and the sliders change brightness and contrast; a second i resets them."""
     light = "return document.getElementById('picture').style.filter"
     looking.type("i")
     assert looking.run(light) == "brightness(2) contrast(1.3)"
@@ -151,7 +151,7 @@ def test_infrared_pictures_can_be_lightened(looking):
 
 
 def test_boxes_stay_off_from_one_sequence_to_the_next(looking, empty_station, make_sequence):
-    """The key b hides the box, there and on the pages that follow; b again shows it."""
+    """The key b hides the box, also on the next pages; a second b shows it."""
     empty_station.stored.commit(*make_sequence(id="2", bundle=IDENTITY).messages())
     looking.type("b")
     assert not looking.one("#boxes").is_displayed()
@@ -162,8 +162,8 @@ def test_boxes_stay_off_from_one_sequence_to_the_next(looking, empty_station, ma
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_answers_are_at_hand_and_never_over_the_animal(looking, size):
-    """However far one scrolls, the answers are on the screen and cover nothing of the picture."""
+def test_answers_are_on_the_screen_and_never_over_the_animal(looking, size):
+    """After any scrolling, the answers are on the screen and do not cover the picture."""
     looking.resize(*size)
     for down in (0, 60, 200, 9999):
         looking.run(f"document.querySelector('main').scrollTo(0, {down}); scrollTo(0, {down})")
@@ -176,8 +176,8 @@ def test_answers_are_at_hand_and_never_over_the_animal(looking, size):
         assert top > size[1] * 0.8  # under the thumb
 
 
-def test_phone_has_one_header_row_and_its_menu_all_pages(looking):
-    """One row of 62 pixels; the menu opens without a script and leads to each page."""
+def test_phone_has_one_header_row_and_a_menu_of_all_pages(looking):
+    """The row has 62 pixels; the menu opens without a script and has a link to each page."""
     looking.resize(390, 844)
     assert looking.run("return document.querySelector('header').offsetHeight") <= 62
     assert not looking.one("nav a").is_displayed()
