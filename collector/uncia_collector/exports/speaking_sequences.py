@@ -1,6 +1,7 @@
 """Chooses the sequence that represents ("speaks for") an event: Camtrap DP has only its observations at event level.
 
 So the counts of event-level rows can be summed: an animal that sits before the trap for ten sequences is counted once.
+The answered sequences of one event are read at once: memory grows with the longest event, not with the catalogue.
 Decides:
 #1 Of the sequences of one event at one place, the one in which people counted most represents it (an observation
    without a count is one). If two are equal, the one with more details; then the earliest.

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import tracemalloc
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -109,13 +109,19 @@ def test_every_kind_is_written_by_the_command(on_sqlite, sent, tmp_path, capsys)
 
 
 def multiplied(stored, sent, first: int, last: int) -> None:
-    """Store copies of one sequence, with ids from `first` to `last`."""
+    """Store copies of one sequence, numbered from `first` to `last`, each an hour later: an event of its own."""
+    times = {"started_at", "ended_at", "taken_at"}
     with stored.database.writing() as connection:
         for table, name in ((sequences, "id"), (frames, "sequence")):
             kept = [column for column in table.c if not column.computed]
             rows = connection.execute(select(*kept).where(table.c[name] == sent.id)).mappings().all()
-            copies = [dict(row) | {name: f"c{number}"} for number in range(first, last) for row in rows]
-            connection.execute(insert(table), copies)
+            for row in rows:
+                moved = [column for column in times & row.keys() if row[column]]
+                copies = [
+                    dict(row) | {name: f"c{n}"} | {column: row[column] + timedelta(hours=n + 1) for column in moved}
+                    for n in range(first, last)
+                ]
+                connection.execute(insert(table), copies)
 
 
 def peak_of_export(stored, kind: str, path: Path) -> int:
