@@ -1,7 +1,7 @@
-"""What the head learns from each picture: the model input as it is, mirrored, in other scenes and by two flashes.
+"""Augmentations for training: the model input as it is, mirrored, in other scenes, and as two kinds of flash show it.
 
-Decides the augmentations. All are made of the model input itself (uint8 height x width x 3), so that preprocessing
-stays the contract's one function. Why these and not others, and what each brought: docs/decisions/0021-views.md.
+All are made from the model input (uint8 height x width x 3), so that preprocessing is always the contract's function.
+Reasons for this choice, and the gain of each: docs/decisions/0021-views.md.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,8 +15,8 @@ from PIL import Image, ImageFilter
 Image8 = NDArray[np.uint8]
 Light = NDArray[np.floating[Any]]  # 0 to 255, height x width or height x width x 3
 
-# These words are part of a stored row's key: change a word where its picture changes. Release 0.1 had `infrared` and
-# `infrared_mirror`, which were other pictures.
+# These names are part of a stored row's key: if a view changes, change its name. `infrared` and `infrared_mirror` are
+# views of release 0.1.
 Augmentation = Literal[
     "plain", "mirror", "scene1", "scene2", "scene3", "scene4", "scene5", "scene6", "part_by_flash", "part_by_infrared"
 ]
@@ -28,7 +28,7 @@ FIELDS = 16
 
 
 def augmented(image: Image8, names: Sequence[Augmentation], seed: int) -> list[Image8]:
-    """These augmentations of a model input; the same seed gives the same pictures, whichever are asked for."""
+    """The named augmentations of a model input; a seed gives each view the same pixels, whatever else is asked for."""
     return [_augmented(image, name, seed) for name in names]
 
 
@@ -50,7 +50,7 @@ def mirrored(image: Image8) -> Image8:
 
 
 def part(image: Image8, chance: np.random.Generator) -> Image8:
-    """A part of 0.45 to 0.85 of each side, as large as the picture."""
+    """A random part of the image, 0.45 to 0.85 of each side, enlarged to the size of the image."""
     height, width = image.shape[:2]
     share = chance.uniform(0.45, 0.85)
     rows, columns = max(1, round(height * share)), max(1, round(width * share))
@@ -59,7 +59,7 @@ def part(image: Image8, chance: np.random.Generator) -> Image8:
 
 
 def by_flash(image: Image8, chance: np.random.Generator) -> Image8:
-    """The picture by white flash: pale colours, bright subject, soft highlights, dark away from the lamp."""
+    """The image as with a white flash: pale colours, bright subject, soft highlights, dark away from the lamp."""
     strength, light = chance.random(), image.astype(np.float32) / 255
     grey = (light @ LUMA)[..., np.newaxis]
     pale = (grey + (light - grey) * (0.9 - 0.5 * strength)) * np.array([0.97, 1.0, 1.04], np.float32)
@@ -70,7 +70,7 @@ def by_flash(image: Image8, chance: np.random.Generator) -> Image8:
 
 
 def by_infrared(image: Image8, chance: np.random.Generator) -> Image8:
-    """The picture by infrared flash: grey, bright fur, flat, soft, blurred by motion, dark away from the lamp."""
+    """The image as with an infrared flash: grey, bright fur, flat, soft, blurred by motion, dark away from the lamp."""
     strength = chance.random()
     grey = 255 * (image.astype(np.float32) @ INFRARED / 255) ** (1 - 0.25 * strength)
     soft = _soft(grey, 0.9 - 0.5 * strength, 0.5 * strength)
@@ -81,10 +81,10 @@ def by_infrared(image: Image8, chance: np.random.Generator) -> Image8:
 
 
 def in_a_scene(image: Image8, chance: np.random.Generator) -> Image8:
-    """The picture, smaller and with soft edges, somewhere in a scene of rock, earth or snow; every other one is grey.
+    """The image, smaller and with soft edges, at a random place of an artificial scene; half of them are grey.
 
-    The scene is noise with the spectrum of natural pictures. It says nothing of the label, and surrounds pictures of
-    all classes alike, so that a head cannot learn that what stands in a landscape is no leopard.
+    The scene is noise with the spectrum of natural pictures. All classes get such scenes, so that a head cannot learn
+    that an animal in a landscape is not a leopard.
     """
     height, width = image.shape[:2]
     texture, colour = _field(height, width, chance), _field(height, width, chance)
@@ -100,7 +100,7 @@ def in_a_scene(image: Image8, chance: np.random.Generator) -> Image8:
 
 
 def _pasted(image: Image8, scene: Light, chance: np.random.Generator) -> Light:
-    """An ellipse of the picture, brought nearer to the scene's light; the frame may cut a fifth of it off."""
+    """The scene with an ellipse of the image, its light adjusted to the scene; up to a fifth may lie outside."""
     height, width = image.shape[:2]
     share = chance.uniform(0.45, 0.95)
     rows, columns = max(2, round(height * share)), max(2, round(width * share))
@@ -119,14 +119,14 @@ def _pasted(image: Image8, scene: Light, chance: np.random.Generator) -> Light:
 
 
 def _field(height: int, width: int, chance: np.random.Generator) -> Light:
-    """A field of noise of mean 0 and variance 1, (height, width): one of a few, moved around."""
+    """Noise of mean 0 and variance 1, float32 (height, width): one of `FIELDS` fields, shifted at random."""
     field = _fields(height, width)[int(chance.integers(FIELDS))]
     return np.roll(field, (int(chance.integers(height)), int(chance.integers(width))), (0, 1))
 
 
 @cache
 def _fields(height: int, width: int) -> list[Light]:
-    """Fields that repeat at their edges, their amplitude falling with frequency to the power of 0.7 to 1.4."""
+    """Periodic noise fields, float32 (height, width); amplitude = frequency to the power of -0.7 to -1.4."""
     chance = np.random.default_rng(0)
     frequency = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width))
     frequency[0, 0] = np.inf
@@ -139,20 +139,20 @@ def _fields(height: int, width: int) -> list[Light]:
 
 
 def _distance(height: int, width: int, across: float = 0.0, down: float = 0.0) -> Light:
-    """Of each pixel from the centre, moved by so much; 1 at the middle of the edges."""
+    """The distance of each pixel from the centre, 1 at the middle of the edges; `across`, `down` move the centre."""
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     distance: Light = np.hypot(rows - down, columns - across).astype(np.float32)
     return distance
 
 
 def _fall_off(shape: tuple[int, ...], strength: float, chance: np.random.Generator) -> Light:
-    """1 where the lamp points, near the middle; about 1 - strength in the corners."""
+    """The light of a lamp that points near the middle: 1 there, about 1 - strength in the corners."""
     distance = _distance(shape[0], shape[1], chance.uniform(-0.3, 0.3), chance.uniform(-0.1, 0.4))
     return 1 - np.float32(strength) * np.clip(distance**2 / 2, 0, 1)
 
 
 def _soft(light: Light, share: float, blur: float) -> Light:
-    """As if the picture had had so many of its pixels, and blurred."""
+    """The picture reduced to this share of its sides, blurred, and enlarged again."""
     height, width = light.shape[:2]
     few = max(1, int(width * share)), max(1, int(height * share))
     small = Image.fromarray(np.clip(light, 0, 255).astype(np.uint8)).resize(few, Image.Resampling.BILINEAR)
@@ -161,14 +161,14 @@ def _soft(light: Light, share: float, blur: float) -> Light:
 
 
 def _moved(light: Light, pixels: int, direction: float) -> Light:
-    """Smeared over so many pixels."""
+    """The picture blurred by a motion over this many pixels."""
     steps = [(step * np.sin(direction), step * np.cos(direction)) for step in range(-(pixels // 2), (pixels + 1) // 2)]
     moved: Light = np.mean([np.roll(light, (round(down), round(across)), (0, 1)) for down, across in steps], axis=0)
     return moved
 
 
 def _noisy(light: Light, deviation: float, chance: np.random.Generator) -> Image8:
-    """uint8 height x width x 3, with a sensor's noise."""
+    """The picture with noise as of a sensor, uint8 height x width x 3."""
     noise = chance.standard_normal(light.shape, np.float32) * np.float32(deviation)
     levels = np.clip(light + noise, 0, 255).astype(np.uint8)
     return levels if levels.ndim == 3 else np.repeat(levels[..., np.newaxis], 3, axis=2)
