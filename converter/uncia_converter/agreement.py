@@ -1,12 +1,10 @@
 """Decides whether the integer model is worse than the float model, from the answers of both on the same pictures.
 
-A difference alone is not worse: rounding changes some verdicts in both directions. The integer model is worse by any
-of:
+A difference alone is not worse: rounding changes some verdicts in both directions. Each of these is worse:
 
 1. Its ROC AUC over pictures is lower by more than 0.002 (by more than one pair if there are fewer than 500 pairs), and
-by
-   more than chance: in 2,000 permutations, which swap the two models at random in each sequence, fewer than 2.5 % have
-   as large a loss.
+   by more than chance: in 2,000 permutations, which swap the two models at random in each sequence, fewer than 2.5 %
+   have as large a loss.
 2. Its probabilities differ by more than 0.02 on average.
 3. More verdicts that were right in float are wrong in integers than the reverse, by more than chance (exact binomial
    test, one-sided, below 2.5 %). Changes closer to the threshold than the noise are not counted. The noise is the 95 %
