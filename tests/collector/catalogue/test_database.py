@@ -108,6 +108,15 @@ def test_migrating_twice_changes_nothing(stored, sent):
     again.close()
 
 
+def test_postgresql_compiles_no_queries(postgresql):
+    """Its compiler takes up to 100 ms of a page that counts."""
+    database = Database(url := postgresql.new_catalogue())
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SHOW jit").scalar_one() == "off"
+    database.close()
+    postgresql.give_back(url)
+
+
 def test_sqlite_keeps_what_it_committed(on_sqlite):
     """WAL and synchronous=FULL (2): only this pair lost nothing in the power-cut measurements."""
     with on_sqlite.database.reading() as connection:
