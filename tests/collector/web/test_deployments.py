@@ -1,5 +1,7 @@
 """The page of deployments: administrators correct clocks and remove wrong deployments."""
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -70,6 +72,20 @@ def test_a_wrong_form_is_refused_with_a_message(browse, on_sqlite, form, message
     answer = client.post("/deployments/clock", data={"deployment": "d1", "csrf": csrf} | form)
 
     assert answer.status_code == 400 and message in answer.text and began(on_sqlite) == NOW - timedelta(hours=3)
+
+
+@pytest.mark.parametrize(("camera", "deployment"), [("cam-b", "d4"), ("cam-c", "d1")], ids=["its own", "the hub's"])
+def test_a_hub_cameras_sequence_leads_to_its_deployment(browse, on_sqlite, make_sequence, tmp_path, camera, deployment):
+    """The link of the sequence's page preselects the camera's deployment, else that of its hub."""
+    on_sqlite.commit(*make_sequence(id="2", camera=camera).messages())
+    client, _ = browse("administrator")
+    table = tmp_path / "cameras.csv"
+    rows = "".join(f"d{n},36.9,73.0,2026-01-01,ridge/cam-{letter}\n" for n, letter in ((3, "a"), (4, "b")))
+    table.write_text(f"deploymentID,latitude,longitude,deploymentStart,cameraID\n{rows}")
+    read_deployments(table, on_sqlite.database)
+    link = re.search(r'href="(/deployments[?][^"]*)"', client.get("/sequences/ridge/2").text)[1]
+
+    assert re.findall(r'value="(d.)" selected', client.get(html.unescape(link)).text) == [deployment]
 
 
 def test_a_wrong_deployment_is_removed(browse, on_sqlite):

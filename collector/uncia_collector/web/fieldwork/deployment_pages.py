@@ -27,7 +27,9 @@ def show_deployments(request: Request, person: Person) -> Response:
         query = select(deployments).order_by(deployments.c.origin, deployments.c.trap, deployments.c.started_at)
         rows = connection.execute(query).all()
         corrected = {row.id: _corrected(connection, row) for row in rows if row.clock_shift_s}
-    chosen = asked["deployment"] or next((row.id for row in reversed(rows) if row.trap == asked["trap"]), "")
+    newest = {row.trap: row.id for row in rows}
+    hub = asked["trap"].partition("/")[0]
+    chosen = asked["deployment"] or newest.get(asked["trap"]) or newest.get(hub, "")
     shifts = {row.id: words_of(timedelta(seconds=row.clock_shift_s)) for row in rows if row.clock_shift_s}
     return context.render(
         request, person, "deployments.html", rows=rows, corrected=corrected, shifts=shifts, chosen=chosen, asked=asked
