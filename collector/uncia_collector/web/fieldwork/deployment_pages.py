@@ -65,15 +65,14 @@ def send_removal(request: Request, _person: Person, form: Mapping[str, str]) -> 
 def _corrected(connection: Connection, row: Any) -> int:
     """The number of sequences with this deployment's correction."""
     trap, _, camera = row.trap.partition("/")
+    where = [sequences.c.clock_shift_s == row.clock_shift_s]
     if row.origin:
-        known = sequences.c.trap == row.trap, sequences.c.origin == row.origin
-        same = sequences.c.clock_shift_s == row.clock_shift_s
-        return int(connection.execute(select(func.count()).where(*known, same)).scalar_one())
-    there = sequences.c.trap == trap, sequences.c.started_at >= row.started_at
-    of_camera = (sequences.c.camera == camera,) if camera else ()
-    same = sequences.c.clock_shift_s == row.clock_shift_s
-    ended = () if row.ended_at is None else (sequences.c.started_at <= row.ended_at,)
-    return int(connection.execute(select(func.count()).where(*there, *of_camera, same, *ended)).scalar_one())
+        where += [sequences.c.trap == row.trap, sequences.c.origin == row.origin]
+    else:
+        where += [sequences.c.trap == trap, sequences.c.started_at >= row.started_at]
+        where += [sequences.c.camera == camera] if camera else []
+        where += [] if row.ended_at is None else [sequences.c.started_at <= row.ended_at]
+    return int(connection.execute(select(func.count()).where(*where)).scalar_one())
 
 
 def _local(text: str, context: PageContext) -> datetime:
