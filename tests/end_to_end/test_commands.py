@@ -119,7 +119,7 @@ def test_frames_that_the_budget_holds_back_can_be_asked_for(base: Base, trap: Ru
 def test_a_trap_that_is_away_is_one_clear_line(base: Base, capsys: pytest.CaptureFixture[str]) -> None:
     """With exit code 2."""
     assert base.ask("ping", patience_s=0.5) == 2
-    assert "ridge-01: no answer within 0.5 s" in capsys.readouterr().err
+    assert "ridge-01: no answer within 0.5 s; is the trap online?" in capsys.readouterr().err
 
 
 def test_a_trap_that_comes_back_is_asked_again(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -421,7 +421,7 @@ def test_a_log_that_may_not_be_read_is_one_clear_line(
 
     monkeypatch.setattr(Path, "read_text", read)
     assert main(["log", "--config", str(tmp_path / "trap.toml")]) == 2
-    assert "Permission denied" in capsys.readouterr().err
+    assert "Permission denied; only the service may read it: run this as root" in capsys.readouterr().err
 
 
 def test_a_reader_that_has_seen_enough_ends_the_log(tmp_path: Path) -> None:
