@@ -121,7 +121,7 @@ def test_two_traps_with_one_id_are_told_by_both(base: Base, collector: Collector
         assert "another program connects as ridge-01" in "".join(other._problems())
 
 
-def standing(base: Base) -> Link:
+def another_machine(base: Base) -> Link:
     """The link of another machine with this trap's certificate, such as one whose card was copied."""
     link = Link(broker_of(base.trap.broker), Topics("ridge-01"))
     link.open()
@@ -130,11 +130,11 @@ def standing(base: Base) -> Link:
 
 
 def test_a_trap_knows_another_one_by_the_state_that_stands_at_the_broker(base: Base, collector: Collector) -> None:
-    """For certain, by its boot id, at the first meeting; the suspicion needs four connections that end."""
+    """A retained state with another boot id is proof at once; without one, four lost connections are needed."""
     with Runtime(base.trap) as trap:
         wait(lambda: rows_of_traps(collector) and rows_of_traps(collector)[0].state)
         state = msgspec.structs.replace(decode(rows_of_traps(collector)[0].state, TrapState), boot_id="another")
-        other = standing(base)
+        other = another_machine(base)
         other.publish(MqttMessage(Topics("ridge-01").state, encode(state), retain=True))
         wait(lambda: trap._link_report.problem)
         other.close()
@@ -142,17 +142,17 @@ def test_a_trap_knows_another_one_by_the_state_that_stands_at_the_broker(base: B
 
 
 def test_a_trap_that_was_restarted_is_no_other(base: Base, collector: Collector) -> None:
-    """What stood when it came is of its boot before; a connection that ends makes nothing else of it."""
+    """The retained state is of its earlier boot: no proof of another trap, even after a lost link."""
     with Runtime(base.trap):
         wait(lambda: rows_of_traps(collector) and rows_of_traps(collector)[0].state)
     state = msgspec.structs.replace(decode(rows_of_traps(collector)[0].state, TrapState), boot_id="before")
-    link = standing(base)
+    link = another_machine(base)
     link.publish(MqttMessage(Topics("ridge-01").state, encode(state), retain=True))
     wait(lambda: isinstance(link.events.get(timeout=10), Acknowledged))
     link.close()
     with Runtime(base.trap) as trap:
         wait(lambda: trap.delivery.connected and trap._link_report._stood)
-        standing(base).close()  # the doctor, which writes no state
+        another_machine(base).close()  # the doctor, which writes no state
         wait(lambda: trap._link_report._was_connected and trap.delivery.connected)
         trap.tell_state()
         assert trap._link_report.problem is None

@@ -32,7 +32,7 @@ class Power:
         return record(command, root, self.shim, {"PYTHONPATH": ":".join(sys.path)})
 
     def faults(self, recording: Recording, check: Check, states: int) -> list[str]:
-        """The problems that `check` finds on `cuts` disks, each as a power cut may leave it."""
+        """The problems that `check` finds on `states` disks, each as a power cut may leave it."""
         found = [check(self.disk, promises) for promises in recording.states(states, self.disk, seed=7)]
         assert len(found) == states, f"{len(found)} disks were built, not {states}"
         return [fault for fault in found if fault is not None]

@@ -118,6 +118,6 @@ def test_no_power_cut_loses_what_a_receipt_promised(power: Any) -> None:
 
 @pytest.mark.parametrize(("synchronous", "folder_sync"), [("NORMAL", "yes"), ("FULL", "no")])
 def test_the_replay_finds_what_a_wrong_setting_loses(power: Any, synchronous: str, folder_sync: str) -> None:
-    """Without durable commits this test fails."""
+    """Without durable commits, or without fsync of the folders, the check finds losses."""
     found = power.faults(power.record(WORK, synchronous, folder_sync), catalogue_fault, states=200)
     assert len([fault for fault in found if "lost" in fault or "wrong" in fault]) >= 5

@@ -37,5 +37,5 @@ def test_no_power_cut_loses_an_acknowledged_setting(power: Any) -> None:
 
 
 def test_without_the_folders_fsync_settings_are_lost(power: Any) -> None:
-    """Without fsync this test fails."""
+    """Without the folder's fsync the check finds losses."""
     assert len(power.faults(power.record(WORK, "no"), configuration_fault, states=200)) >= 5

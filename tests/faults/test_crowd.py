@@ -44,7 +44,7 @@ class Crowd:
             process.stdin.flush()
 
     def hear(self, word: str) -> None:
-        """Wait until all processes have printed a line."""
+        """Read a line from each process; it must be this word."""
         for process in self.processes:
             assert process.stdout is not None
             assert process.stdout.readline().strip() == word

@@ -21,7 +21,7 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="NOT ROOT: mounts were not
 
 
 def whole(outbox: Outbox) -> bool:
-    """Assert that every waiting sequence has all its frames in their sizes."""
+    """Whether every waiting sequence has all its frames in their sizes."""
     items = [outbox.get(sequence) for sequence in outbox.queries.waiting()]
     return all(
         outbox.frame_path(item.record.id, entry.n).stat().st_size == entry.size

@@ -64,6 +64,6 @@ def test_no_power_cut_leaves_a_trap_without_the_bundle_it_installed(power: Any) 
 
 
 def test_the_replay_finds_what_a_missing_fsync_loses(power: Any) -> None:
-    """Without the folder's fsync this test fails: an installed bundle is gone."""
+    """Without the folder's fsync the check finds that an installed bundle is gone."""
     found = power.faults(power.record(WORK, "no"), fault, states=200)
     assert len([one for one in found if "lost" in one]) >= 5

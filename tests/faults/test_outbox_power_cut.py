@@ -90,6 +90,6 @@ def test_no_power_cut_loses_or_corrupts_what_the_outbox_took(power: Any) -> None
 
 @pytest.mark.parametrize(("synchronous", "folder_sync"), [("NORMAL", "yes"), ("FULL", "no")])
 def test_the_replay_finds_what_a_wrong_setting_loses(power: Any, synchronous: str, folder_sync: str) -> None:
-    """This test fails with SQLite at NORMAL, or without fsync of the folders: stored sequences are lost."""
+    """With SQLite at NORMAL, or without fsync of the folders, the check finds that stored sequences are lost."""
     found = power.faults(power.record(OUTBOX_WORK, synchronous, folder_sync), outbox_fault, states=200)
     assert len([fault for fault in found if "lost" in fault or "wrong" in fault]) >= 5

@@ -90,6 +90,6 @@ def test_no_power_cut_loses_or_doubles_a_burst_of_a_pass(power: Any) -> None:
 
 
 def test_the_replay_finds_a_pass_that_offers_nothing(power: Any) -> None:
-    """Without the ledger this test fails: bursts come twice."""
+    """Without the ledger the check finds bursts that come twice."""
     found = power.faults(power.record(WORK, "no"), pass_fault, states=300)
     assert len([fault for fault in found if "doubled" in fault]) >= 3

@@ -98,6 +98,6 @@ def test_no_power_cut_loses_or_doubles_a_burst(power: Any) -> None:
     ids=["NORMAL", "no offer"],
 )
 def test_the_replay_finds_what_a_mistake_costs(power: Any, synchronous: str, offers: str, finds: str) -> None:
-    """This test fails with a table at NORMAL (bursts are lost) and with a ledger without offers (bursts come twice)."""
+    """The check finds lost bursts with a table at NORMAL, and doubled ones with a ledger without offers."""
     found = power.faults(power.record(WORK, synchronous, offers), watched_fault, states=600)
     assert len([fault for fault in found if finds in fault]) >= 3

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.heavy
 
 @pytest.fixture
 def broker(start_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
-    """The database of a Mosquitto with a retained message, which was stopped."""
+    """A stopped Mosquitto with a retained message in its database."""
     from paho.mqtt.publish import multiple
 
     started = start_mosquitto()
