@@ -35,7 +35,7 @@ WRONG_FORMS = {
     "a short password": (USERS, {"name": "bek", "password": "short", "role": "viewer"}, "Пароль: 5 знаков"),
     "the last": (USERS, {"name": "administrator", "password": "long enough", "role": "viewer"}, "последний админ"),
     "oneself": (USERS, {"name": "administrator", "remove": "1"}, "Себя удалить нельзя"),
-    "a password": ("/password", {"old": "wrong", "new": "long enough"}, "Нынешний пароль неверен"),
+    "a password": ("/password", {"old": "wrong", "new": "long enough"}, "Текущий пароль неверен"),
     "a verdict": (REVIEW, {"verdict": "maybe"}, "Ответ 'maybe': ожидается"),
     "a label": (REVIEW, MORE | {"label": "fox; drop"}, "Вид 'fox; drop': ожидается"),
     "a count": (REVIEW, MORE | {"count": "many"}, "Количество 'many': ожидается от 1 до 999"),
