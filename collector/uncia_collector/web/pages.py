@@ -51,7 +51,7 @@ def show_gallery(request: Request, person: Person) -> Response:
         page = gallery.page(connection, filters, context.zone, before, after)
         shown = gallery.first_shown(connection, page.rows)
         erased = gallery.erased(connection, [key for row in page.rows if (key := (row.trap, row.id)) not in shown])
-        known, labels = gallery.trap_names(connection), context.labels(connection, filters.label)
+        known, labels = context.traps(connection, filters.trap), context.labels(connection, filters.label)
         saved, apart = _saved(connection, person), independence(connection)
         answers = answer_numbers(connection, [(row.trap, row.id) for row in page.rows if row.review != "open"])
     nights = [
@@ -61,9 +61,7 @@ def show_gallery(request: Request, person: Person) -> Response:
         request, person, "gallery.html", nights=nights, shown=shown, erased=erased, filters=filters, answers=answers,
         query=urlencode(filters.query()), older=_address(filters, "before", page.older),
         newer=_address(filters, "after", page.newer), states=STATES, saved=saved, whole=request.url.query,
-        known=sorted({*known, filters.trap} - {""}),
-        reviewers=sorted({*_reviewers(request), filters.reviewer} - {""}),
-        labels=labels,
+        known=known, labels=labels, reviewers=sorted({*_reviewers(request), filters.reviewer} - {""}),
     )  # fmt: skip
 
 
