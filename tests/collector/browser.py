@@ -1,4 +1,4 @@
-"""A real headless Chromium that never guesses how long something takes, and a station for it to look at."""
+"""A real headless Chromium that waits for conditions and not for times, and a station whose pages it opens."""
 
 import hashlib
 import shutil
@@ -22,7 +22,7 @@ from uncia_contract.messages.records import BundleIdentity
 BUNDLE = Path(__file__).parents[2] / "models" / "rendered-demo-1.uncia"
 IDENTITY = BundleIdentity("rendered-demo", 1, hashlib.sha256(BUNDLE.read_bytes()).hexdigest())
 PASSWORD = "snow and rocks"
-PATIENCE_S = 60  # of a machine that does much else meanwhile
+PATIENCE_S = 60  # enough for a busy machine
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 DEPLOYMENTS = (
     "deploymentID,locationName,latitude,longitude,deploymentStart,cameraID,deploymentEnd\n"
@@ -32,38 +32,38 @@ DEPLOYMENTS = (
 
 
 class Browser:
-    """What a person does with a browser; whatever leads to another page returns when that one is there."""
+    """What a person does with a browser; methods that lead to another page return when it is loaded."""
 
     def __init__(self, driver: Any) -> None:
         self.driver, self.width = driver, 0
         driver.set_script_timeout(PATIENCE_S)
 
     def open(self, address: str) -> None:
-        """Go there, and wait until the page and its pictures are there."""
+        """Open an address, and wait until the page and its pictures are loaded."""
         self.driver.get(address)
         self.until(lambda: self.run("return document.readyState === 'complete'"))
 
     def follow(self, act: Callable[[], object]) -> None:
-        """Do what leads to another page once answers count, and wait until that page and its scripts are there."""
+        """When answers count, do what leads to another page; wait until that page and its scripts are loaded."""
         self.until(lambda: self.run("return document.documentElement.classList.contains('ready')"))
         self.run("document.isTheOldPage = true")
         act()
         self.until(lambda: self.run("return document.readyState === 'complete' && !document.isTheOldPage"))
 
     def press(self, key: str) -> None:
-        """A key that leads to another page."""
+        """Press a key that leads to another page."""
         self.follow(lambda: self.type(key))
 
     def click(self, selector: str) -> None:
-        """What leads to another page."""
+        """Click an element that leads to another page."""
         self.follow(self.one(selector).click)
 
     def type(self, keys: str) -> None:
-        """Keys, into whatever has the focus."""
+        """Type keys into the element that has the focus."""
         self.driver.switch_to.active_element.send_keys(keys)
 
     def log_in(self, address: str, name: str) -> None:
-        """As a person does."""
+        """Log in with the form of the page."""
         self.driver.delete_all_cookies()
         self.open(f"{address}login")
         self.one("[name=name]").send_keys(name)
@@ -71,39 +71,39 @@ class Browser:
         assert self.driver.current_url == address
 
     def one(self, selector: str) -> Any:
-        """The first element."""
+        """The first element of a selector."""
         return self.driver.find_element("css selector", selector)
 
     def all(self, selector: str) -> list[Any]:
-        """All elements."""
+        """All elements of a selector."""
         return self.driver.find_elements("css selector", selector)
 
     def run(self, script: str, *arguments: object) -> Any:
-        """A script on the page, and what it returns."""
+        """Run a script on the page; return its result."""
         return self.driver.execute_script(script, *arguments)
 
     def until(self, condition: Callable[[], object]) -> None:
-        """Wait for it."""
+        """Wait until a condition holds."""
         from selenium.webdriver.support.ui import WebDriverWait
 
         wait = WebDriverWait(self.driver, PATIENCE_S, poll_frequency=0.02, ignored_exceptions=(Exception,))
         wait.until(lambda _: condition())
 
     def resize(self, width: int, height: int) -> None:
-        """A screen of so many pixels; a phone's below 500."""
+        """Set the size of the screen in pixels; below 500 it is a phone."""
         self.width = width
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def darken(self, scheme: str) -> None:
-        """Whether the tablet prefers `dark` or `light`."""
+        """Set the preferred colours of the tablet: `dark` or `light`."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 @dataclass
 class Station:
-    """A station that serves: its address, its application, what lies behind."""
+    """A running page: its address, application, store and people."""
 
     address: str
     app: Starlette
@@ -134,7 +134,7 @@ def browser():
 
 @pytest.fixture
 def empty_station(on_sqlite, browser):
-    """A station that has heard of nothing; an administrator is logged in."""
+    """A station without sequences; an administrator is logged in."""
     people = People(on_sqlite.database)
     for name, role in (("anara", "administrator"), ("bek", "viewer")):
         people.set_user(name, PASSWORD, role, datetime.now(UTC))
@@ -144,7 +144,7 @@ def empty_station(on_sqlite, browser):
     browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     browser.log_in(server.address, "anara")
     yield Station(server.address, app, on_sqlite, people)
-    browser.open("about:blank")  # nothing asks any more when the server ends
+    browser.open("about:blank")  # so that no page sends requests while the server stops
     server.stop()
 
 

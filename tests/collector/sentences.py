@@ -1,6 +1,7 @@
-"""Sentences that programs write and a page can show: every text of two words in these modules.
+"""Sentences that programs write and a page can show: the texts of two words or more in these modules.
 
-A sentence is told by its skeleton, `{}` for each value. Docstrings, log entries and `NOT_SHOWN` are none.
+A sentence is represented by its skeleton, with `{}` for each value. Docstrings, log entries and `NOT_SHOWN` do not
+count.
 """
 
 import ast
@@ -65,7 +66,7 @@ NOT_SHOWN = {
     "statement about keys {}: expected the next one, {}", "expected an Ed25519 key, got {}",
     "no camera: {}: {}",  # told apart from "no camera: {}" in `FOREIGN`
 }  # fmt: skip
-# What the system, SQLite, msgspec and Starlette say inside ours, what two of ours say together, and short ones.
+# Sentences of the system, SQLite, msgspec and Starlette inside ours, two of ours combined, and short ones.
 FOREIGN = {
     *map(os.strerror, (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES, errno.ENOENT, errno.ENODEV, errno.EDQUOT)),
     *map(os.strerror, (errno.ESTALE, errno.EHOSTDOWN, errno.ENOTCONN)),
@@ -96,12 +97,12 @@ TWO_WORDS = re.compile(r"[A-Za-z]{2,}\W* [a-z]{2,}|[a-z]{3,}: ")
 
 
 def english_in(texts: Iterable[str]) -> list[str]:
-    """Those in which two English words stand side by side, outside of quotes."""
+    """The texts that have two English words side by side, outside of quotes and parentheses."""
     return [text for text in texts if re.search(r"[A-Za-z]{2,},? [a-z]{2,}", re.sub(r"'.*?'|`.*?`|\(.*?\)", "", text))]
 
 
 def sentences() -> set[str]:
-    """The skeletons of all."""
+    """The skeletons of all sentences."""
     paths = [path for folder, names in WRITERS.items() for name in names for path in (ROOT / folder).glob(name)]
     found = {_skeleton(node) for path in paths for node in _texts(ast.parse(path.read_text(encoding="utf-8")))}
     return {text for text in found if TWO_WORDS.search(text) and not text.startswith(DESCRIPTION)} - NOT_SHOWN | FOREIGN
@@ -114,7 +115,7 @@ def _skeleton(node: ast.Constant | ast.JoinedStr) -> str:
 
 
 def _texts(node: ast.AST) -> Iterator[ast.Constant | ast.JoinedStr]:
-    """Texts below a node, but docstrings and what is logged."""
+    """The texts below a node, except docstrings and log entries."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
             continue
