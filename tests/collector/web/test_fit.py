@@ -115,9 +115,11 @@ def test_panels_open_on_the_screen(browser, crowded, width, language):
         assert (left >= 0, right <= width, top >= 0) == (True, True, True), panel
 
 
+@pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize("width", SIZES)
-def test_save_is_visible_below_a_long_answer(browser, crowded, width):
+def test_save_is_visible_below_a_long_answer(browser, crowded, width, language):
     """With a second observation in More, the button stays on the screen and in its panel."""
+    crowded.people.set_language("anara", language)
     browser.resize(width, SIZES[width])
     browser.open(crowded.address + ONE)
     browser.run("document.querySelector('#more').open = document.querySelector('#more details').open = true")
@@ -126,6 +128,18 @@ def test_save_is_visible_below_a_long_answer(browser, crowded, width):
         "return [end('#more .primary'), end('#more > .panel')]"
     )
     assert bottom <= min(panel, SIZES[width])
+
+
+def test_fields_of_more_do_not_touch(browser, crowded):
+    """The button And also is a finger's gap below the note."""
+    browser.resize(390, SIZES[390])
+    browser.open(crowded.address + ONE)
+    browser.run("document.querySelector('#more').open = true")
+    note, button = browser.run(
+        "const rect = (what) => document.querySelector(what).getBoundingClientRect();"
+        "return [rect('#more [name=note]').bottom, rect('#more details summary').top]"
+    )
+    assert button - note >= 8
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
