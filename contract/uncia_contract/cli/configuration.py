@@ -70,7 +70,7 @@ def _explain(message: str, kind: type[Struct], given: dict[str, Any]) -> str:
         table, _, number = place.partition("[")
         value = value[table][int(number[:-1])] if number else value[table]
     tables, key = [place.partition("[")[0] for place in places], last.partition("[")[0]
-    return f"{_table(tables)}{key}: expected {_in_words(_hint_at(kind, tables, key))}, got {value[key]!r}"
+    return f"{_table(tables)}{key}: expected {in_words(_hint_at(kind, tables, key))}, got {value[key]!r}"
 
 
 def _inside(place: str) -> str:
@@ -81,7 +81,7 @@ def _table(tables: list[str]) -> str:
     return f"[{'.'.join(tables)}] " if tables else ""
 
 
-def _in_words(hint: Any) -> str:
+def in_words(hint: Any) -> str:
     """The values that a key may have, in words; the type's own description (`Meta`) where it has one."""
     bounds = [part for part in getattr(hint, "__metadata__", ()) if isinstance(part, Meta)]
     told = next((part.description for part in bounds if part.description), None)
@@ -89,12 +89,12 @@ def _in_words(hint: Any) -> str:
     if told or not parts:
         return told or _NAMES.get(hint, "a table")
     if origin is Annotated:
-        return _in_words(parts[0]) + "".join(map(_bounds, bounds))
+        return in_words(parts[0]) + "".join(map(_bounds, bounds))
     if origin is Literal:
         return f"one of {', '.join(map(str, parts))}"
     if origin in (tuple, list):
-        return f"a list, each of it {_in_words(parts[0])}"
-    return _in_words(next(part for part in parts if part is not type(None)))
+        return f"a list, each of it {in_words(parts[0])}"
+    return in_words(next(part for part in parts if part is not type(None)))
 
 
 def _bounds(meta: Meta) -> str:
@@ -106,7 +106,7 @@ def _bounds(meta: Meta) -> str:
         ("below", meta.lt),
         ("of at most", meta.max_length),
     )
-    told = "".join(f" {word} {bound:g}" for word, bound in named if bound is not None)
+    told = "".join(f" {word} {bound:.15g}" for word, bound in named if bound is not None)
     return told + (" items or characters" if meta.max_length is not None else "")
 
 

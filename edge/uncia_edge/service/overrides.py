@@ -11,31 +11,28 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from uncia_contract.cli.configuration import in_words
 from uncia_contract.errors import UNDECODABLE, ConfigurationError
 from uncia_contract.files import make_folder, write_durable
 
 _log = logging.getLogger(__name__)
 
 
-_THRESHOLD, _BUDGET = Meta(ge=0.05, le=0.99), Meta(ge=0, le=10**12)
+_Threshold = Annotated[float, Meta(ge=0.05, le=0.99)]
+_Budget = Annotated[int, Meta(ge=0, le=10**12)]
 
 
 class Overrides(Struct, frozen=True, forbid_unknown_fields=True):
     """`threshold` replaces the bundle's; `budget_bytes` of frames a day (0: records only); None means not set."""
 
     revision: Annotated[int, Meta(ge=0)] = 0
-    threshold: Annotated[float, _THRESHOLD] | None = None
-    budget_bytes: Annotated[int, _BUDGET] | None = None
+    threshold: _Threshold | None = None
+    budget_bytes: _Budget | None = None
 
 
 SETTABLE = ("threshold", "budget_bytes")
 DEFAULT = "default"  # this value removes an override: bundle or trap.toml decide again
-
-
-_BOUNDS = {
-    "threshold": f"a number from {_THRESHOLD.ge} to {_THRESHOLD.le}",
-    "budget_bytes": f"a whole number from {_BUDGET.ge} to {_BUDGET.le}",
-}
+_BOUNDS = {"threshold": in_words(_Threshold), "budget_bytes": in_words(_Budget)}
 
 
 class OverrideFile:
