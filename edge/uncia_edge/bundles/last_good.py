@@ -91,11 +91,12 @@ class _Selection:
             _log.error("%s; the last good bundle, %s version %d, is used", error, manifest.name, manifest.version)
             return replace(in_use, refused=f"bundle refused: {error}"[:200])
         told = "; and ".join(reasons)
-        for path, vouch in denied[:1]:  # better than no bundle at all
-            _log.error("%s; %s is still used, because there is no other bundle", told, path)
-            bundle = read_bundle(path, vouch)
-            return BundleInUse(bundle, self._prove(path, bundle), f"bundle denied: {told}"[:200])
-        raise BundleError(told) from error
+        if not denied:
+            raise BundleError(told) from error
+        path, vouch = denied[0]  # better than no bundle at all
+        _log.error("%s; %s is still used, because there is no other bundle", told, path)
+        bundle = read_bundle(path, vouch)
+        return BundleInUse(bundle, self._prove(path, bundle), f"bundle denied: {told}"[:200])
 
     def _proved(self, path: Path, vouch: Vouch) -> BundleInUse:
         bundle = read_bundle(path, vouch)
