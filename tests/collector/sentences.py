@@ -50,6 +50,7 @@ NOT_SHOWN = {
     "[camera] pir_pin: gpiozero is not installed; pip install 'uncia[pi]'",
     "state {}: another trap works on it; systemctl status uncia-trap",
     "state {}: {}; only the service may read it: run this as root",
+    "state {}: {}; only the service may write to it: run this as root",
     "not connected yet",
     "latitude and longitude are ignored: take them off the card; deployments say where a trap stands",
     "planned sleep", "probes reproduced", "proved before", "room on the card", "the bundle", "the card",

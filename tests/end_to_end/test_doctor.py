@@ -151,7 +151,7 @@ def test_a_trap_that_was_restarted_is_no_other(base: Base, collector: Collector)
     wait(lambda: isinstance(link.events.get(timeout=10), Acknowledged))
     link.close()
     with Runtime(base.trap) as trap:
-        wait(lambda: trap.delivery.connected and trap._link_report._stood)
+        wait(lambda: trap.delivery.connected and trap._link_report._first_state)
         another_machine(base).close()  # the doctor, which writes no state
         wait(lambda: trap._link_report._was_connected and trap.delivery.connected)
         trap.tell_state()

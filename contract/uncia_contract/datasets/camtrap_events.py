@@ -67,6 +67,7 @@ def is_of_medium(observation: Row) -> bool:
     """Whether the observation is of one medium, not of a whole event or sequence (#1a)."""
     if "mediaID" not in observation or observation.get("observationLevel") == "event":
         return False
+    # not `by_machine`: a trap's unclassified pictures name no method
     person = observation.get("classificationMethod", "").strip().lower() == "human"
     return not person or tag_of(observation, SEQUENCE_TAG) is None
 

@@ -36,7 +36,7 @@ UtcTime = Annotated[datetime, Meta(tz=True)]
 
 
 def camera_name(trap: str, camera: str) -> str:
-    """What a deployment, a count or an export calls a camera: the trap, of a hub `trap/camera`."""
+    """The name of a camera in deployments, counts and exports: the trap, or `trap/camera` if that has several."""
     return f"{trap}/{camera}" if camera else trap
 
 

@@ -140,7 +140,7 @@ def disk_lines(settings: TrapSettings) -> Iterator[Line]:
         speed = _write_speed(state)
     except OSError as error:
         ours = isinstance(error, PermissionError)
-        remedy = "only the service may read it: run as root" if ours else "check the card and its mount (read-only?)"
+        remedy = "only the service may use it: run as root" if ours else "check the card and its mount (read-only?)"
         yield Line("disk", "failed", f"{state}: {error.strerror}", remedy)
         return
     floor = settings.outbox.free_mb * _MB

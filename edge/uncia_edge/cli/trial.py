@@ -34,5 +34,5 @@ def _write_request(state: Path) -> None:
         Trial(folder).ask()
     except OSError as error:
         raise StorageError(
-            f"state {folder}: {error.strerror}; only the service may read it: run this as root"
+            f"state {folder}: {error.strerror}; only the service may write to it: run this as root"
         ) from error

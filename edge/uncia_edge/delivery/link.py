@@ -73,7 +73,7 @@ class Acknowledged:
 
 @dataclass(frozen=True)
 class Received:
-    """A message to this trap: a receipt, a command, or the state that stands under its id."""
+    """A message to this trap: a receipt, a command, or the state retained under its id."""
 
     topic: str
     payload: bytes
@@ -276,7 +276,7 @@ class _Connection:
     ) -> None:
         """Count as connected only if subscribed: without receipts, the trap would send the same for ever.
 
-        Without its own state it works all the same.
+        Its own state may be refused: the access list of a broker set up by release 0.1 does not allow it.
         """
         refused = [code for code in codes[:2] if code.is_failure]
         if refused:

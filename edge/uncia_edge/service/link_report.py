@@ -70,7 +70,7 @@ class LinkReport:
         self._boot_id = boot_id or read_clock().boot_id
         self._file, self._trap, self._now, self._clock = folder / FILE, trap, now, clock
         self._taken_over_s: deque[float] = deque(maxlen=100)
-        self._stood, self._was_connected, self._other_wrote_s = b"", False, -_DOUBLE_S
+        self._first_state, self._was_connected, self._other_wrote_s = b"", False, -_DOUBLE_S
         self.status = LinkStatus(False, now(), "not connected yet")
         self._write()
 
@@ -102,10 +102,10 @@ class LinkReport:
     def _note_state(self, payload: bytes) -> None:
         """Compare the retained state at the broker with this trap's own (#1); skip what is no state."""
         if not self._was_connected:
-            self._stood = payload
+            self._first_state = payload
             return
         with suppress(MessageError):
-            if payload != self._stood and decode(payload, TrapState).boot_id != self._boot_id:
+            if payload != self._first_state and decode(payload, TrapState).boot_id != self._boot_id:
                 self._other_wrote_s = self._clock()
 
     @property

@@ -29,7 +29,7 @@ class Renewal:
 
     @property
     def broker(self) -> BrokerSettings:
-        """The broker's settings with the certificate that is valid now."""
+        """The broker's settings with the certificate that the trap uses now."""
         path = self._folder / RENEWED
         try:
             replaced = path.read_text().split("\n", 1)[0].removeprefix("# replaces ")
