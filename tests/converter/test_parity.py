@@ -204,7 +204,7 @@ def test_a_graph_that_cannot_hold_the_head_is_refused(
 def test_a_sequence_in_two_folds_is_refused(models: Callable[..., ModelPair], pictures: list[LabelledPicture]) -> None:
     """Every head has learnt from one of its frames."""
     torn = HeldOut(np.arange(12) % 2, (head(), head()))
-    with pytest.raises(DataError, match="split between 2 folds"):
+    with pytest.raises(DataError, match="its sequence is split between 2 folds"):
         measure(pictures, models(1, 1), held_out=torn)
 
 

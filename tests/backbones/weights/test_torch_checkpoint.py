@@ -149,8 +149,8 @@ def test_truncation_anywhere_is_a_data_error(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"PK\x03\x04rest", "zip format"),
-        (b"", "not a PyTorch checkpoint"),
-        (b"\xff\xd8\xff\xe0 a JPEG", "not a PyTorch checkpoint"),
+        (b"", "damaged, or not a PyTorch checkpoint"),
+        (b"\xff\xd8\xff\xe0 a JPEG", "damaged, or not a PyTorch checkpoint"),
         (pickle.dumps(7), "magic number is missing"),
     ],
     ids=["zip", "empty", "JPEG", "another pickle"],

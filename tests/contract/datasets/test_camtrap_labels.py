@@ -241,7 +241,7 @@ def test_pictures_inside_a_zip_are_refused_with_a_remedy(zipped):
     """The message names the first one."""
     with zipfile.ZipFile(zipped, "a") as made:
         made.writestr("survey/media/m1.jpg", b"")
-    with pytest.raises(DataError, match=r"media/m1\.jpg is inside the zip"):
+    with pytest.raises(DataError, match=r"media/m1\.jpg is inside the zip; unpack it and name its folder"):
         read_camtrap_dp(zipped)
 
 

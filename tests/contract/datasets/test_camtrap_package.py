@@ -164,7 +164,7 @@ REFUSED = {
     "a newer version": ({"profile": PROFILE.replace("1.0.2", "2.0")}, r"profile .*expected Camtrap DP 1\.x$"),
     "another profile": ({"profile": "tabular-data-package"}, r"expected Camtrap DP 1\.x$"),
     "a resource that is missing": ({"resources": resources()[1:]}, "names no file for 'deployments'"),
-    "a path that leads out": ({"resources": resources(path="../media.csv")}, "outside the package"),
+    "a path that leads out": ({"resources": resources(path="../media.csv")}, "is outside the package"),
     "an address": ({"resources": resources(path="https://x.org/m.csv")}, "is an address; download it"),
     "no path": ({"resources": resources(path=[])}, r"path \[\]; expected a file's name"),
     "an encoding that is none": ({"resources": resources(encoding="klingon")}, "unknown encoding: klingon"),

@@ -31,7 +31,7 @@ def run(**changed: Any) -> dict[str, Any]:
 
 
 def moved(pictures: int, steps: float) -> np.ndarray:
-    """Probabilities of which `count` are `steps` steps of 1/256 higher."""
+    """Probabilities, those of the first `pictures` higher by `steps` steps of 1/256."""
     probabilities = run()["probabilities"].copy()
     probabilities[:pictures] += steps / 256
     return probabilities

@@ -164,7 +164,9 @@ def test_a_folder_that_may_not_be_read_has_failed(trap: TrapSettings, monkeypatc
     assert (status, "cannot be read" in detail, remedy) == ("failed", True, True)
 
 
-@pytest.mark.parametrize(("found", "word"), [([], "no camera"), (None, "not usable")], ids=["no camera", "no driver"])
+@pytest.mark.parametrize(
+    ("found", "word"), [([], "finds no camera"), (None, "not usable")], ids=["no camera", "no driver"]
+)
 def test_a_pi_without_its_camera_has_failed(
     trap: TrapSettings, monkeypatch: pytest.MonkeyPatch, found: list[object] | None, word: str
 ) -> None:
