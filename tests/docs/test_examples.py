@@ -53,7 +53,7 @@ def test_a_camera_of_ones_own_hands_over_bursts(bursts: Path) -> None:
 def test_a_head_is_trained(bursts: Path, tmp_path: Path) -> None:
     """And written as a bundle holds it."""
     told = run("train_head.py", BUNDLE, bursts, tmp_path / "head.npz")
-    assert "other, snow_leopard" in told and "1.00" in told and "10 pictures" in told
+    assert "other, snow_leopard; accuracy 1.00 on 10 pictures" in told
     assert (tmp_path / "head.npz").is_file()
 
 
@@ -76,7 +76,7 @@ def test_a_sequence_published_by_hand_is_in_the_catalogue(station: tuple[int, Pa
     """The receipt came, and the example that reads the catalogue counts it."""
     port, data = station
     pictures = sorted((bursts / "snow_leopard").glob("*.jpg"))
-    assert "6 frames" in run("publish_sequence.py", "127.0.0.1", port, "ridge-01", *pictures)
+    assert "the record and 6 frames" in run("publish_sequence.py", "127.0.0.1", port, "ridge-01", *pictures)
     catalogue = next(data.glob("*.sqlite"))
     assert [row["complete"] for row in listing(Database(f"sqlite:///{catalogue}"))] == [True]
     assert run("read_catalogue.py", catalogue) == "ridge-01: 1\n"

@@ -141,7 +141,7 @@ def test_a_picture_belongs_to_the_deployment_of_its_time(tmp_path: Path) -> None
 
 MISTAKES = {
     "no deployments": ((), ["--deployments"], "--camtrap-dp DIR and --deployments CSV: give both"),
-    "no zone": ((HEAD + ROWS,), ["--utc-offset"], "its time has no UTC offset"),
+    "no zone": ((HEAD + ROWS,), ["--utc-offset"], "its time has no UTC offset, and Camtrap DP needs one"),
     "a folder without a row": ((HEAD + ROWS.splitlines()[0] + "\n",), [], "no row for the folder ridge"),
     "no such place": ((HEAD + ROWS.replace("36.9123", "136"),), [], "line 2: (136.0, 73.0456) is not on Earth"),
     "an id twice": ((HEAD + ROWS.replace("d2", "d1"),), [], "line 3: deploymentID 'd1' is empty or there twice"),

@@ -178,7 +178,7 @@ def test_test_and_tune_pictures_are_never_used_for_training(
     rows = ["file,label,split", f"0.jpg,snow_leopard,{split}", f"1.jpg,other,{split}"]
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     assert run(command, tmp_path / "labels.csv", tmp_path, bundle, backbone) == 2
-    assert "not used for training" in capsys.readouterr().err
+    assert "`tune`, which are not used for training" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -97,7 +97,7 @@ def test_a_damaged_picture_is_scored_and_marked(tmp_path: Path, capsys: pytest.C
     name = broken.relative_to(folder).as_posix()
     assert main(arguments(folder, tmp_path / "out")) == 0
     assert f"{name}: damaged, but scored (grey where data end early" in (told := capsys.readouterr()).err
-    assert "1 pictures are damaged" in told.out
+    assert "1 pictures are damaged, but were scored" in told.out
     images = json.loads((tmp_path / "out/scores.json").read_text())["images"]
     rows = parquet.read_table(tmp_path / "out/scores.parquet").to_pylist()
     for marked in (table(tmp_path / "out"), images, rows):

@@ -24,7 +24,7 @@ def test_added_pictures_are_never_learnt_whatever_their_split() -> None:
     ("one", "told"),
     [
         (picture("a"), "a is also a picture of the other data"),
-        (picture("b", "s1", location="pass"), "the other data also have a sequence"),
+        (picture("b", "s1", location="pass"), "the other data also have a sequence 's1'"),
     ],
     ids=["a picture's name", "a sequence's name"],
 )

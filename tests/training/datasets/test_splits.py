@@ -54,7 +54,7 @@ def test_a_class_of_one_sequence_is_refused():
 
 def test_a_data_set_of_test_rows_only_is_refused():
     """The training side would be empty."""
-    with pytest.raises(DataError, match="not used for training"):
+    with pytest.raises(DataError, match="which are not used for training"):
         check_classes([picture("a", split="test"), picture("b", split="Tune")], ["cat"])
 
 

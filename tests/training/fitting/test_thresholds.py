@@ -74,7 +74,7 @@ def test_a_higher_recall_lowers_the_threshold() -> None:
 
 def test_too_few_negative_sequences_bound_no_false_alarms() -> None:
     """The limit was asked for, so an error is raised; no threshold is guessed."""
-    with pytest.raises(DataError, match="at least 30 are needed"):
+    with pytest.raises(DataError, match="29 negative sequences with an id, at least 30 are needed"):
         choose_threshold([crop(n) for n in range(29)], [0.1] * 29, [False] * 29, Aim(false_alarm_rate=0.1))
 
 

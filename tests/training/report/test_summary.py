@@ -42,7 +42,8 @@ def test_found_sequences_and_false_alarms_are_counted() -> None:
     """For the system that is shown."""
     said = summary(CONTENT, "uncia")
     assert "<b>uncia</b>, in int8 as on the trap, finds 9 of 10 positive sequences" in said
-    assert "1 of 20 negative ones: 1.00 false alarms a day if a trap records 20 negative sequences" in said
+    rate = "1.00 false alarms a day if a trap records 20 negative sequences"
+    assert f"with false alarms in 1 of 20 negative ones: {rate}" in said
 
 
 def test_systems_are_ranked_by_recall_and_by_average_precision() -> None:
@@ -58,9 +59,9 @@ def test_systems_are_ranked_by_recall_and_by_average_precision() -> None:
 @pytest.mark.parametrize(
     ("told_apart", "said"),
     [
-        ({("a", "b"), ("a", "c")}, "a difference between a and all others."),
-        ({("b", "c")}, "no difference between a and any other."),
-        ({("a", "c"), ("b", "c")}, "no difference between a and b."),
+        ({("a", "b"), ("a", "c")}, "show a difference between a and all others."),
+        ({("b", "c")}, "show no difference between a and any other."),
+        ({("a", "c"), ("b", "c")}, "show no difference between a and b."),
     ],
     ids=["the first from all", "the first from none", "the first from one"],
 )
@@ -74,8 +75,8 @@ def test_only_systems_as_good_as_the_first_are_named(told_apart: set[tuple[str, 
 def test_systems_without_a_difference_are_named() -> None:
     """By one figure a pair, by the other all of them."""
     said = summary(CONTENT, "uncia")
-    assert "no difference between RN1 and uncia.</li>" in said
-    assert "no difference between any two of them.</li>" in said
+    assert "The data show no difference between RN1 and uncia.</li>" in said
+    assert "The data show no difference between any two of them.</li>" in said
 
 
 def test_one_system_is_not_ranked() -> None:
