@@ -2,7 +2,7 @@
 
 python examples/train_head.py BUNDLE FOLDER OUT.npz
 
-This shows only the main steps. `uncia-train fit` also uses regions, mirrored and infrared views, grouped
+This shows only the main steps. `uncia-train fit` also uses regions, ten views of each picture, grouped
 cross-validation and a threshold; docs/training.md shows how to make a bundle from its result.
 """
 

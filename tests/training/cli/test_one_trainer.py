@@ -232,7 +232,7 @@ def scores(bundle: Path, data: Path) -> list[float]:
 def test_fit_parquets_run_becomes_a_bundle_by_the_same_command(
     data: Path, run: Path, parquet_run: Path, tmp_path: Path
 ) -> None:
-    """The trap's classifier decides the same with it as with the bundle of `fit`, trained on infrared views too."""
+    """The trap's classifier decides the same with it as with the bundle of `fit`, trained on all views."""
     from uncia_converter.cli import main as convert
 
     found = []
