@@ -15,7 +15,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(
-    include=["uncia_contract", "uncia_collector.ingest.wire_messages", "uncia_collector.ingest.store"]
+    include=["uncia_contract", "uncia_collector.ingest.wire_messages", "uncia_collector.ingest.record_rows"]
 ):
     from uncia_collector.ingest.record_rows import picture_size
     from uncia_collector.ingest.wire_messages import RawMessage, RefusedMessage, parse_message
