@@ -21,7 +21,7 @@ FOUND = (  # first cell of the card's row, words of the picture; the count is in
     ("... white flash", "– white flash"),
     ("... infrared", "– infrared"),
 )
-FOOLED = (  # first cell, words; bursts and single pictures are two columns of the card
+FALSE_ALARMS = (  # first cell, words; bursts and single pictures are two columns of the card
     ("nothing (fog, snow, flickering sun, infrared)", "nothing: fog, snow, sun"),
     ("livestock", "livestock"),
     ("deer", "deer"),
@@ -32,11 +32,11 @@ STYLE = """
 text { font: 14px system-ui, 'DejaVu Sans', sans-serif; fill: #1d2429 }
 .title { font-weight: 650; font-size: 16px } .note { font-size: 12.5px; fill: #55626c } .end { text-anchor: end }
 .paper { fill: #fbfaf8; stroke: #d8d4cc } .grid { stroke: #d8d4cc } .found { stroke: #1f5f7a; fill: #1f5f7a }
-.fooled { stroke: #b0491f; fill: #b0491f }
-line.found, line.fooled { stroke-width: 5; stroke-opacity: .35; stroke-linecap: round }
+.alarm { stroke: #b0491f; fill: #b0491f }
+line.found, line.alarm { stroke-width: 5; stroke-opacity: .35; stroke-linecap: round }
 @media (prefers-color-scheme: dark) {
 .paper { fill: #12171c; stroke: #313b44 } .grid { stroke: #313b44 } text { fill: #e8edf1 } .note { fill: #a5b2bd }
-.found { stroke: #4d9dbd; fill: #4d9dbd } .fooled { stroke: #e58a5f; fill: #e58a5f } }
+.found { stroke: #4d9dbd; fill: #4d9dbd } .alarm { stroke: #e58a5f; fill: #e58a5f } }
 """
 
 
@@ -77,18 +77,18 @@ def block(title: str, rows: list[tuple[str, int, int]], top: int, kind: str) -> 
 def picture() -> str:
     """The whole drawing as SVG."""
     found, second = block("Snow leopards found", counts(FOUND, 3), 62, "found")
-    bursts, third = block("False alarms in bursts of", counts(FOOLED, 2), second, "fooled")
-    singles, bottom = block("False alarms in single pictures of", counts(FOOLED, 3), third, "fooled")
+    bursts, third = block("False alarms in bursts of", counts(FALSE_ALARMS, 2), second, "alarm")
+    singles, bottom = block("False alarms in single pictures of", counts(FALSE_ALARMS, 3), third, "alarm")
     grid = "".join(
         f'<line x1="{x}" x2="{x}" y1="46" y2="{bottom - 24}" class="grid"/>'
         f'<text x="{x - 14}" y="36" class="note">{share} %</text>'
         for share in (0, 25, 50, 75, 100)
         for x in [LEFT + share * (RIGHT - LEFT) // 100]
     )
-    note = "Dot: what was counted. Bar: where the true share lies, at 95 %. None of these pictures was learnt from."
+    note = "Dot: the counted share. Bar: its exact 95 % interval. The head was not trained on any of these pictures."
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 20}" role="img">\n'
-        f"<title>What the starter bundle finds of wild snow leopards, and what fools it</title>\n"
+        f"<title>Wild snow leopards that the starter bundle finds, and its false alarms</title>\n"
         f"<style>{STYLE}</style>\n"
         f'<rect class="paper" x="1" y="1" width="{WIDTH - 2}" height="{bottom + 18}" rx="12"/>\n{grid}\n'
         f'{found}\n{bursts}\n{singles}\n<text x="24" y="{bottom + 2}" class="note">{note}</text>\n</svg>\n'
