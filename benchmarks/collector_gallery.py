@@ -6,7 +6,8 @@ It fills a catalogue (four years, 40 traps, three frames a sequence, no files), 
 gallery like a browser: ten pages into the past, and every combination of trap, state, score, month and label, also
 those without a result. It prints p50, p95, p99 and the slowest in milliseconds over HTTP, processor time a page, the
 process's memory after each round of all addresses, and the time of each page that counts sightings or nights. `--keep`
-keeps the catalogue for the next run; `--postgresql` starts a private server.
+keeps the catalogue for the next run; `--postgresql` starts a private server. Of a server in `--database` the processor
+time is not known, and not counted.
 """
 
 import argparse
@@ -152,7 +153,7 @@ def resident_mb() -> float:
 
 
 def cpu_s(server: PostgreSQL | None) -> float:
-    """Processor seconds of this process (page and browser) and of the server: the same on a busy machine."""
+    """Processor seconds of this process (page and browser) and the private server; other load changes them little."""
     if server is None:
         return time.process_time()
     postmaster = (server.folder / "cluster" / "postmaster.pid").read_text().split()[0]
