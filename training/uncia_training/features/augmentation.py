@@ -15,8 +15,8 @@ from PIL import Image, ImageFilter
 Image8 = NDArray[np.uint8]
 Light = NDArray[np.floating[Any]]  # 0 to 255, height x width or height x width x 3
 
-# These names are part of a stored row's key: if a view changes, change its name. `infrared` and `infrared_mirror` are
-# views of release 0.1.
+# These names are part of a stored row's key, and their order is part of the seeds: if a view changes, change its name,
+# and add new ones at the end. `infrared` and `infrared_mirror` are views of release 0.1.
 Augmentation = Literal[
     "plain", "mirror", "scene1", "scene2", "scene3", "scene4", "scene5", "scene6", "part_by_flash", "part_by_infrared"
 ]
@@ -90,16 +90,21 @@ def in_a_scene(image: Image8, chance: np.random.Generator) -> Image8:
     texture, colour = _field(height, width, chance), _field(height, width, chance)
     scene = (chance.uniform(50, 190) + chance.uniform(15, 55) * texture)[..., np.newaxis]
     if chance.random() < 0.5:
-        image = np.repeat((image @ INFRARED).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+        image = greyed(image)
     else:
         warm = np.array([1.0, 0.1, -1.0], np.float32)
         scene = (
             scene * (1 + chance.uniform(-0.15, 0.15) * warm) + chance.uniform(0, 10) * colour[..., np.newaxis] * warm
         )
-    return _noisy(_pasted(image, np.clip(scene, 0, 255), chance), chance.uniform(0, 2), chance)
+    return _noisy(pasted(image, np.clip(scene, 0, 255), chance), chance.uniform(0, 2), chance)
 
 
-def _pasted(image: Image8, scene: Light, chance: np.random.Generator) -> Light:
+def greyed(image: Image8) -> Image8:
+    """The image with the brightness that infrared light gives it, in three equal channels."""
+    return np.repeat((image @ INFRARED).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+
+
+def pasted(image: Image8, scene: Light, chance: np.random.Generator) -> Light:
     """The scene with an ellipse of the image, its light adjusted to the scene; up to a fifth may lie outside."""
     height, width = image.shape[:2]
     share = chance.uniform(0.45, 0.95)
