@@ -113,18 +113,14 @@ sequences = Table(
     Column("probabilities", LabelProbabilities),  # only where the bundle has several positive labels
     Column("audit", Boolean, nullable=False),
     Column("test", Boolean, nullable=False, default=False, server_default=false()),  # a test sighting, made on request
-    Column(
-        "camera", String(64), nullable=False, default="", server_default=""
-    ),  # the camera of a hub; empty for the trap itself
+    Column("camera", String(64), nullable=False, default="", server_default=""),  # of a hub; else empty
     Column("historical", Boolean, nullable=False),
     Column("clock_synchronised", Boolean, nullable=False),
     Column("clock_source", String(8), nullable=False),
     Column("bundle", String(255), nullable=False),
     Column("bundle_version", Integer, nullable=False),
     Column("bundle_sha256", String(64), nullable=False),
-    Column(
-        "fingerprint", String(64), nullable=False
-    ),  # of the frames' hashes: records with one id and different ones conflict
+    Column("fingerprint", String(64), nullable=False),  # of the frames' hashes: the same id with another one conflicts
     Column("record", LargeBinary, nullable=False),  # the record as it came
     Column("review", String(12), nullable=False, default="open"),  # open, confirmed, rejected, relabelled
     Column("review_label", String(255)),
@@ -238,9 +234,7 @@ traps = Table(
     Column("state", LargeBinary),
     Column("state_at", UtcTime),
     Column("gaps_s", String(2000), nullable=False, default=""),  # the last silences between contacts, newest last
-    Column(
-        "sleeps_s", String(2000), nullable=False, default="", server_default=""
-    ),  # the last announced sleeps, newest last
+    Column("sleeps_s", String(2000), nullable=False, default="", server_default=""),  # announced sleeps, newest last
     Column("boots", String(600), nullable=False, default="", server_default=""),  # BOOT=UPTIME,..., the newest last
     Column("doubled_at", UtcTime),  # when two machines with this id were last noticed
 )
@@ -369,9 +363,7 @@ deployments = Table(
     Column("camera_model", String(255), nullable=False, default=""),
     Column("comments", String(1000), nullable=False, default=""),
     Column("origin", String(64), nullable=False, default="", server_default=""),
-    Column(
-        "clock_shift_s", Float, nullable=False, default=0.0, server_default="0"
-    ),  # how far its trap's clock was behind
+    Column("clock_shift_s", Float, nullable=False, default=0.0, server_default="0"),  # how far the clock was behind
     Column("standard", LargeBinary),  # of an imported survey: the row as it came, as JSON
     Index("deployments_of", "trap", "started_at"),
 )

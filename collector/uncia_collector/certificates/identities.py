@@ -17,14 +17,7 @@ from uncia_contract.messages.topics import check_trap_id
 
 BROKER, COLLECTOR, CHECK, ASK = "Broker", "Collector", "Check", "Ask"
 ACCESS_LIST = "uncia.acl"
-_RESERVED = (
-    "ca",
-    "crl",
-    "broker",
-    "collector",
-    "check",
-    "ask",
-)  # a trap of this name would replace a file of the station
+_RESERVED = ("ca", "crl", "broker", "collector", "check", "ask")  # names of the station's own files
 _MEMBER = re.compile(r"[a-z0-9_-]{1,20}")
 _HOST = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"

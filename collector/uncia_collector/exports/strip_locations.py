@@ -19,12 +19,7 @@ from uncia_contract.pictures.jpeg import PILLOW_ERRORS
 
 _EXIF, _ICC, _SOS, _EOI = b"Exif\0\0", b"ICC_PROFILE\0", 0xDA, 0xD9
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
-_JFIF, _JFIF_BYTES, _ADOBE, _ADOBE_BYTES = (
-    b"JFIF\0",
-    12,
-    b"Adobe",
-    12,
-)  # lengths: JFIF without its thumbnail, Adobe whole
+_JFIF, _JFIF_BYTES, _ADOBE, _ADOBE_BYTES = b"JFIF\0", 12, b"Adobe", 12  # JFIF without its thumbnail, Adobe whole
 _TIME, _NAME = re.compile(r"[\d:. +Z-]{1,32}"), re.compile(r"[\w .()/-]{1,40}")
 _NEEDED = {0xDB, 0xC4, 0xCC, 0xDD, 0xDC, _SOS} | ({*range(0xC0, 0xD0)} - {0xC8})
 _CAMERA = (

@@ -53,11 +53,7 @@ PUBLISH_S = 10.0
 HANGS_S = 60.0  # a batch takes milliseconds
 RESUBSCRIBE_S = 30.0  # after a refusal; so a corrected access list at the broker needs no restart of the collector
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-_RETRIED = (
-    StorageError,
-    OperationalError,
-    InterfaceError,
-)  # disk full, database locked or down: they may recover
+_RETRIED = (StorageError, OperationalError, InterfaceError)  # disk full, database locked or down: they may recover
 _UNSPECIFIED = 0x80  # paho's code if the broker gave no reason
 
 log = logger("ingest")
@@ -161,7 +157,7 @@ class Ingest:
             self._arrived.put_nowait(None)
         self._worker.join()
 
-    # -- paho's thread: nothing here may wait or raise------------------------------------------------------------
+    # -- paho's thread: nothing here may wait or raise -----------------------------------------------------------
 
     def _on_connect(
         self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
