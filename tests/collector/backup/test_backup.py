@@ -205,7 +205,7 @@ def test_missing_and_damaged_pictures_are_named_each_time(station, tmp_path, cap
 
     told = capsys.readouterr()
     assert codes == [1, 1] and told.err.count("2.000.jpg: No such file") == 2
-    assert told.err.count("000001.000.jpg: its sha256 differs") == 2
+    assert told.err.count("000001.000.jpg: its sha256 differs from the catalogue's") == 2
     assert told.out.count("; 2 are missing or damaged") == 2 and [*(tmp_path / "b").glob("frames/ridge/*/*.damaged")]
 
 

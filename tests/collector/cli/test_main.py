@@ -108,7 +108,8 @@ def test_check_and_serve_warn_of_labels_that_the_checklist_lacks(mosquitto, tmp_
     config.write_text(text)
     assert main(["check", "--config", str(config)]) == 0
     warned = capsys.readouterr().err
-    assert warned.startswith("warning: labels: 'Wawa' is not in the checklist;") and warned.count("\n") == 1
+    expected = "warning: labels: 'Wawa' is not in the checklist; exports will have no scientific name"
+    assert warned.startswith(expected) and warned.count("\n") == 1
     collector = Collector(read_settings(config))
     collector.start()
     collector.stop()

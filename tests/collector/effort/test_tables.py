@@ -130,7 +130,7 @@ def page_of(stored, role: str, address: str):
 def test_the_page_shows_nights_and_offers_the_tables(worked):
     """The page says since when nights are known; a viewer gets no table with sites."""
     page = page_of(worked, "reviewer", "/effort?days=730").text
-    assert "2026-11-01 12:00:00" in page and "30 minutes" in page
+    assert "The history of the traps begins at 2026-11-01 12:00:00" in page and "less than 30 minutes apart" in page
     assert page.count(".csv?days=730") == len(TABLES)
     sent = page_of(worked, "reviewer", "/effort/detections.csv?days=730&occasion=30")
     assert sent.status_code == 200 and sent.text.startswith("site,20") and "site2" in sent.text

@@ -431,7 +431,7 @@ def test_deployment_of_another_camera_is_refused(on_sqlite, small, tmp_path):
     table.write_text(SMALL["deployments"].replace("CAM 1", "ridge"))
     read_deployments(table, on_sqlite.database)
 
-    with pytest.raises(DataError, match=r"'d1' of 'Small'.*'CAM 1'.*'ridge'"):
+    with pytest.raises(DataError, match=r"'d1' of 'Small': its camera is 'CAM 1', but .* has camera 'ridge'"):
         take(small(), on_sqlite)
 
 

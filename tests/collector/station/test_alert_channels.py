@@ -33,7 +33,7 @@ def test_a_program_gets_the_message_on_its_standard_input(tmp_path: Path) -> Non
 def test_a_program_that_fails_is_an_alert_that_was_not_sent(tmp_path: Path) -> None:
     """The error holds the end of its standard error."""
     [channel] = channels(AlertSettings(command=program(tmp_path, "import sys; sys.exit('no modem')")))
-    with pytest.raises(OSError, match=r"exit code 1 \(no modem\)"):
+    with pytest.raises(OSError, match=r"ended with exit code 1 \(no modem\)"):
         channel.send("subject", SIGHTING)
 
 
@@ -83,7 +83,7 @@ def test_a_webhook_is_not_followed_elsewhere(elsewhere: tuple[int, list[str]]) -
         (AlertSettings(webhook="http://127.0.0.1:1/"), "webhook http://127.0.0.1:1/"),
         (AlertSettings(webhook="http://127.0.0.1:port/"), "webhook http://127.0.0.1:port/"),
         (AlertSettings(smtp_host="127.0.0.1", smtp_port=1, mail_to=("a@example.org",)), "mail server 127.0.0.1:1"),
-        (AlertSettings(command=("/nowhere/sms",)), "command /nowhere/sms: is not a program"),
+        (AlertSettings(command=("/nowhere/sms",)), "command /nowhere/sms: is not a program that can be run"),
     ],
     ids=["webhook", "webhook's port", "mail", "command"],
 )
