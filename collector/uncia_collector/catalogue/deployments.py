@@ -35,7 +35,7 @@ def read_deployments(path: Path, database: Database) -> int:
         traps = {row["trap"] for row in rows} | set(connection.execute(before).scalars())
         for row in rows:
             connection.execute(upsert(connection, deployments, row, ["id"], [name for name in row if name != "id"]))
-        for trap in sorted(traps):
+        for trap in sorted({trap.partition("/")[0] for trap in traps}):  # a hub's cameras are corrected with it
             correct(connection, trap)
     return len(rows)
 
