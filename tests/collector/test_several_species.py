@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 
@@ -13,7 +14,7 @@ from uncia_collector.catalogue import gallery
 from uncia_collector.catalogue.filters import STATES, Filters
 from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.recall import miss_rates
-from uncia_collector.catalogue.review import give_answer, undo
+from uncia_collector.catalogue.review import MOST_INDEXED_BYTES, fitting, give_answer, undo
 from uncia_collector.catalogue.schema import events, sequences
 from uncia_collector.catalogue.sightings import count_sightings
 from uncia_collector.effort.rates import effort
@@ -85,6 +86,12 @@ def test_longest_answers_fit_into_the_index(stored, make_sequence):
     give_answer(stored.database, ("ridge", "long"), [Observation(name) for name in names], "anara", NOW)
     kept = [name for name in names if found(stored, label=name) == ["long"]]
     assert len(kept) >= 8 and found(stored, label="ж" * 70) == []
+
+
+def test_names_of_a_survey_that_grow_in_json_fit_into_the_index():
+    """A survey's name may hold any character; JSON writes a control character with six."""
+    names = [f"{n}" + "\x01" * 79 for n in range(10)]
+    assert len(json.dumps(fitting(names))) <= MOST_INDEXED_BYTES
 
 
 def test_the_filter_offers_each_species(station):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Text, func, insert, select, type_coerce, update
 
 from uncia_collector.catalogue.database import Database
@@ -195,7 +196,7 @@ def fitting(labels: Sequence[str]) -> tuple[str, ...]:
     """These labels as far as an index of PostgreSQL takes them: ten of 70 letters in any alphabet."""
     kept, size = [], 0
     for label in labels:
-        size += len(label.encode()) + 3
+        size += len(msgspec.json.encode(label)) + 1
         if size > MOST_INDEXED_BYTES:
             break
         kept.append(label)
