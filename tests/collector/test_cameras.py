@@ -14,6 +14,7 @@ from tests.collector.web.test_page import as_role, station
 
 from uncia_collector.catalogue.clocks.correction import shift_by_picture, shift_clock
 from uncia_collector.catalogue.deployments import read_deployments, remove_deployment
+from uncia_collector.catalogue.gallery import trap_names
 from uncia_collector.catalogue.overdue import camera_silences
 from uncia_collector.catalogue.recall import miss_rates
 from uncia_collector.catalogue.schema import sequences, traps
@@ -253,6 +254,15 @@ def test_pages_offer_each_camera_in_their_lists(as_role, stored, make_sequence, 
     text = as_role("viewer").get(f"{page}?trap=ridge/cam1").text
     assert ">ridge</option>" in text
     assert "<option selected>ridge/cam1</option>" in text
+
+
+def test_lists_have_each_camera_after_its_hub(stored, make_sequence):
+    """Also before a trap whose name begins with the hub's."""
+    for trap in ("ridge", "ridge-2"):
+        stored.commit(*make_sequence(trap=trap).messages())
+    told_since(stored, 1, cam1=0)
+    with stored.database.reading() as connection:
+        assert trap_names(connection) == ["ridge", "ridge/cam1", "ridge-2"]
 
 
 @pytest.mark.parametrize(("days", "overdue"), [(6, False), (8, True)])

@@ -92,7 +92,8 @@ def names(connection: Connection, column: str) -> list[str]:
 def trap_names(connection: Connection) -> list[str]:
     """The traps that sent sequences, and after each hub its cameras (`trap/camera`)."""
     cameras = connection.execute(select(camera_signs.c.trap, camera_signs.c.camera).limit(MOST_NAMES))
-    return sorted([*names(connection, "trap"), *(camera_name(row.trap, row.camera) for row in cameras)])
+    known = [*names(connection, "trap"), *(camera_name(row.trap, row.camera) for row in cameras)]
+    return sorted(known, key=lambda name: name.split("/"))
 
 
 def labels(connection: Connection) -> list[str]:
