@@ -19,7 +19,7 @@ from uncia_collector.catalogue.overdue import camera_silences
 from uncia_collector.catalogue.recall import miss_rates
 from uncia_collector.catalogue.schema import sequences, traps
 from uncia_collector.catalogue.sightings import count_by_place, count_sightings, places
-from uncia_collector.effort.camera_signs import note_signs
+from uncia_collector.effort.camera_signs import MOST_CAMERAS, note_signs, signs_of
 from uncia_collector.effort.hours import note_heard, note_listening
 from uncia_collector.effort.tables import Wanted, effort_csv
 from uncia_collector.exports.kinds import Request, export
@@ -28,7 +28,7 @@ from uncia_collector.settings import AlertRule, AlertSettings, CollectorSettings
 from uncia_collector.station.alert_channels import Channel
 from uncia_collector.station.alerts import Alerts
 from uncia_collector.web.metrics import exposition
-from uncia_contract.messages.records import CameraSign, TrapState, decode, encode
+from uncia_contract.messages.records import MAX_CAMERAS, CameraSign, TrapState, decode, encode
 from uncia_contract.messages.topics import Topics
 
 __all__ = ["as_role", "station"]
@@ -122,6 +122,18 @@ def test_a_camera_has_no_nights_before_its_first_sign_and_is_silent_a_week_after
     assert nights == {"ridge": "", "ridge/cam1": "w" * 19, "ridge/cam2": "w" * 14 + "s" * 5}
     told_since(stored, 1, cam2=0)
     assert [row[3] for row in table(stored, "nights", first, last) if row[1] == "ridge/cam2"] == ["worked"] * 19
+
+
+def test_a_hub_that_names_new_cameras_without_end_fills_no_table(stored):
+    """New names are ignored from some hundreds on; the known cameras go on."""
+    for batch in range(8):
+        at = NOW + timedelta(hours=batch)
+        new = (CameraSign("cam1", at, 1), *(CameraSign(f"c{batch}-{n}", at, 1) for n in range(MAX_CAMERAS - 1)))
+        with stored.database.writing() as connection:
+            note_signs(connection, "ridge", replace(STATE, sent_at=at, cameras=new), at)
+    with stored.database.reading() as connection:
+        known = signs_of(connection, "ridge")
+    assert len(known) <= MOST_CAMERAS + MAX_CAMERAS and known["cam1"].last_at == NOW + timedelta(hours=7)
 
 
 def test_a_deployed_camera_without_a_sign_of_life_is_unknown(hub):

@@ -2,7 +2,7 @@
 
 A sign of life is the latest burst of a camera that the hub's state names (`seen_at`). Its time is converted to the
 station's clock: the state's arrival, minus the age of the burst by the hub's clock. A burst that is later than the
-state by the hub's clock is ignored.
+state by the hub's clock is ignored, and so is a new camera of a hub that has `MOST_CAMERAS`.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,9 @@ from sqlalchemy import Connection, select
 
 from uncia_collector.catalogue.schema import camera_signs
 from uncia_collector.catalogue.sql import upsert
-from uncia_contract.messages.records import TrapState
+from uncia_contract.messages.records import MAX_CAMERAS, TrapState
+
+MOST_CAMERAS = 5 * MAX_CAMERAS  # of one hub; else a hostile trap could fill the table with names
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def note_signs(connection: Connection, trap: str, state: TrapState, now: datetim
     for one in state.cameras:
         at = now - (state.sent_at - one.seen_at)
         before = known.get(one.camera, Signs(at, at))
-        if at <= now and (one.camera not in known or before.last_at < at):
+        if at <= now and (before.last_at < at if one.camera in known else len(known) < MOST_CAMERAS):
             row = {"trap": trap, "camera": one.camera, "first_at": before.first_at, "last_at": at}
             connection.execute(upsert(connection, camera_signs, row, ["trap", "camera"], ["last_at"]))
 
