@@ -143,6 +143,15 @@ def test_a_deployed_camera_without_a_sign_of_life_is_unknown(hub):
     assert ["spring", "ridge/cam1", "2026-11-22", "unknown", "1"] in table(hub, "nights", night, night)
 
 
+def test_a_cameras_night_is_one_line_before_the_history_begins(hub):
+    """A station that never listened has no hourly history; the camera's own deployment precedes its hub's too."""
+    with hub.database.writing() as connection:
+        note_signs(connection, "ridge", replace(STATE, sent_at=NOW, cameras=(CameraSign("cam1", NOW, 1),)), NOW)
+    night = date(2026, 11, 22)
+    rows = [row[:4] for row in table(hub, "nights", night, night) if row[1] == "ridge/cam1"]
+    assert rows == [["spring", "ridge/cam1", "2026-11-22", "unknown"]]
+
+
 def test_a_cameras_own_deployment_precedes_the_hubs(hub, tmp_path):
     """A camera that stood by the spring until the 20th is at the hub's place from then on."""
     ended = DEPLOYMENTS.replace("73.1,2026-01-01T00:00:00Z,,", "73.1,2026-01-01T00:00:00Z,2026-11-20T20:00:00Z,")

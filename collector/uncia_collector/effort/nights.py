@@ -106,9 +106,9 @@ def nights_of(
 ) -> dict[Site, dict[date, str]]:
     """The kind of each night from `first` to `last` that counts for these sites (#1), by site and night."""
     last = min(last, night_of(now, zone) - DAY)
-    began = history_began(connection)
+    began, counted = history_began(connection), _counted(known, first, last, zone)
     if last < first or began is None:
-        return {site: dict.fromkeys(site.nights(first, last, zone), "unknown") for site in known}
+        return {site: dict.fromkeys(nights, "unknown") for site, nights in counted.items()}
     noons = [noon(first + n * DAY, zone) for n in range((last - first).days + 2)]
     base = hour_of(noons[0]) - DAY
     edges = np.array([-((base - at) // HOUR) for at in noons])  # index of the first hour that begins at noon or later
@@ -122,14 +122,18 @@ def nights_of(
         trap, _, camera = name.partition("/")
         of_trap = np.where(before, "unknown", _kinds(letters.get(trap, nothing), station, edges))
         kinds[name] = (_of_camera(of_trap, alive.get(trap, {}).get(camera), noons) if camera else of_trap).tolist()
-    own = {(site.trap, night) for site in known if not site.is_hubs for night in site.nights(first, last, zone)}
     return {
-        site: {
-            night: kinds[site.trap][(night - first).days]
-            for night in site.nights(first, last, zone)
-            if not (site.is_hubs and (site.trap, night) in own)
-        }
-        for site in known
+        site: {night: kinds[site.trap][(night - first).days] for night in nights} for site, nights in counted.items()
+    }
+
+
+def _counted(known: list[Site], first: date, last: date, zone: tzinfo) -> dict[Site, list[date]]:
+    """The nights of each site (#1); a camera's at its hub's place without those of its own deployments (#5)."""
+    nights = {site: site.nights(first, last, zone) for site in known}
+    own = {(site.trap, night) for site in known if not site.is_hubs for night in nights[site]}
+    return {
+        site: [night for night in of_it if not (site.is_hubs and (site.trap, night) in own)]
+        for site, of_it in nights.items()
     }
 
 
