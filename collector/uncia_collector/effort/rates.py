@@ -5,6 +5,7 @@ the rate; the others are counted apart (`outside`).
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from itertools import count as naturals
@@ -49,7 +50,7 @@ class FieldEffort:
     """The nights of all sites, and how many sightings (of one label, or of all) began in each night of each trap."""
 
     nights: dict[Site, dict[date, str]]
-    seen: dict[str, dict[date, int]]  # by trap, of a hub by `trap/camera`
+    seen: Mapping[str, Mapping[date, int]]  # by trap, of a hub by `trap/camera`
 
     def by_trap(self) -> list[TrapEffort]:
         """The effort of each trap, by name, and then the sum of all."""
@@ -75,10 +76,9 @@ def effort(
     seen: dict[str, Counter[date]] = {}
     for (name, _), part in starts(connection, noon(first, zone), noon(last + DAY, zone), label).items():
         counts = np.diff(np.searchsorted(part, noons))
-        of_trap = seen.setdefault(name, Counter())
         for n in np.flatnonzero(counts).tolist():
-            of_trap[first + n * DAY] += int(counts[n])
-    return FieldEffort(nights, {name: dict(+of_trap) for name, of_trap in seen.items() if +of_trap})
+            seen.setdefault(name, Counter())[first + n * DAY] += int(counts[n])
+    return FieldEffort(nights, seen)
 
 
 def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
