@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 
@@ -11,6 +12,7 @@ from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
 from uncia_collector.catalogue import gallery
+from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.filters import STATES, Filters
 from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.recall import miss_rates
@@ -171,3 +173,24 @@ def test_older_answers_with_several_species_are_counted_after_the_migration(stat
     station.database.migrate()
     test_activity_and_effort_count_each_species(station)
     assert found(station, label="ibex") == ["missed", "ibex", "both"]
+
+
+@pytest.mark.parametrize("kind", ["observations", "camtrap-dp"])
+def test_a_species_that_the_bundle_names_otherwise_has_its_own_event(stored, make_sequence, tmp_path, kind):
+    """The checklist's fox is the bundle's red_fox: its rows have the fox's event, not the leopard's."""
+    (tmp_path / "places.csv").write_text(
+        "deploymentID,latitude,longitude,deploymentStart,cameraID\nd1,36.9,73.0,2026-01-01,ridge\n"
+    )
+    read_deployments(tmp_path / "places.csv", stored.database)
+    for minutes, names in enumerate((["Snow leopard"], ["Snow leopard", "Fox"], ["Fox"])):
+        at, likely = NOW + timedelta(minutes=minutes), {"snow_leopard": 0.6, "red_fox": 0.3}
+        stored.commit(*make_sequence(id=f"s{minutes}", started_at=at, probabilities=likely).messages(), now=at)
+        give_answer(stored.database, ("ridge", f"s{minutes}"), [Observation(name) for name in names], "anara", NOW)
+    stream = io.BytesIO()
+    with stored.database.reading() as connection:
+        export(kind, Request(connection, "Station", stored.root, NOW), stream)
+    table = zipfile.ZipFile(stream).read("observations.csv") if kind == "camtrap-dp" else stream.getvalue()
+    rows = csv.DictReader(io.StringIO(table.decode("utf-8-sig")))
+    name, event = ("scientificName", "eventID") if kind == "camtrap-dp" else ("scientific_name", "event")
+    told = {(row[name], row[event]) for row in rows if row.get("observationLevel", "event") == "event"}
+    assert told == {("Panthera uncia", "ridge:s0"), ("Vulpes vulpes", "ridge:s1")}

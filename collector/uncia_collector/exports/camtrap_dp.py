@@ -110,7 +110,7 @@ class _Tables:
                 yield row
 
     def observations(self) -> Iterator[Row]:
-        for item in self._kept(LeftOut(), with_speakers(self.connection, self.exact, self.only)):
+        for item in self._kept(LeftOut(), with_speakers(self.connection, self.exact, self.only, self.checklist)):
             for row in self.rows.observations(item) if item.event is None else self._imported(item):
                 self.species.add(str(row.get("scientificName", "")))
                 yield row

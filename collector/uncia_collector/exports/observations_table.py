@@ -52,7 +52,7 @@ def write_observations_table(
     writer = csv.writer(stream)
     writer.writerow(COLUMNS)
     count = 0
-    for item in exported_sequences(connection, exact, only, grouped=True):
+    for item in exported_sequences(connection, exact, only, checklist):
         for row in _lines(item, zone, checklist):
             writer.writerow(map(_guarded, row))
             count += 1

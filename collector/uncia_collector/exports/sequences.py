@@ -21,6 +21,7 @@ from uncia_collector.catalogue.review import observations_of
 from uncia_collector.catalogue.schema import deployments, sequences
 from uncia_collector.catalogue.sql import of_sequences
 from uncia_collector.imports.event import ImportedEvent, unpack
+from uncia_collector.observations.checklist import Checklist
 from uncia_collector.observations.standing import standing
 
 COARSE_DEGREES = 0.1
@@ -58,7 +59,7 @@ class ExportedSequence:
     observations: list[Any]
     place: Place | None
     event: ImportedEvent | None = None  # the rows of an imported survey, unchanged
-    groups: dict[str, Any] = field(default_factory=dict)  # its events by label; empty unless `grouped`
+    groups: dict[str, Any] = field(default_factory=dict)  # its events by label and by taxon, the main one first
     hidden: bool = False  # it shows people, and their pictures are left out
     speaks_for: frozenset[str] = frozenset()  # labels of the events that this sequence represents
 
@@ -144,19 +145,20 @@ EVERYTHING = Selection()
 
 
 def exported_sequences(
-    connection: Connection, exact: bool = False, only: Selection = EVERYTHING, grouped: bool = False
+    connection: Connection, exact: bool = False, only: Selection = EVERYTHING, checklist: Checklist | None = None
 ) -> Iterator[ExportedSequence]:
-    """Yield the sequences of a selection, oldest first; with `grouped`, also the events of each (`groups`)."""
-    for page in Gatherer(connection, exact, only, grouped).pages():
+    """Yield the sequences of a selection, oldest first; with a checklist, also the events of each (`groups`)."""
+    for page in Gatherer(connection, exact, only, checklist).pages():
         yield from page
 
 
 class Gatherer:
     """Collects what is exported of each sequence: frames, observations, place, events."""
 
-    def __init__(self, connection: Connection, exact: bool, only: Selection, grouped: bool) -> None:
-        self.connection, self.only, self.grouped = connection, only, grouped
+    def __init__(self, connection: Connection, exact: bool, only: Selection, checklist: Checklist | None) -> None:
+        self.connection, self.only, self.checklist = connection, only, checklist
         self._places = places(connection, exact)
+        self._by_id = {place.id: place for place in self._places}
 
     def pages(self) -> Iterator[list[ExportedSequence]]:
         """The sequences of the selection, oldest first, in lists of some hundreds."""
@@ -167,18 +169,27 @@ class Gatherer:
         keys = [(row.trap, row.id) for row in rows]
         of_frames, told = stored_frames(self.connection, keys), observations_of(self.connection, keys)
         events = _events(self.connection, rows)
-        groups = events_by_label(self.connection, rows) if self.grouped else {}
-        by_id = {place.id: place for place in self._places}
+        groups = {} if self.checklist is None else events_by_label(self.connection, rows)
         found = []
         for row in rows:
             key = (row.trap, row.id)
             event = events.get(key)
-            place = _place_of(self._places, row) if event is None else by_id.get(event.deployment)
+            place = _place_of(self._places, row) if event is None else self._by_id.get(event.deployment)
             stands = standing(told.get(key, ()))
             hidden = shows_people(row, stands, self.only.hidden)
             shown = [] if hidden else of_frames.get(key, [])
-            found.append(ExportedSequence(row, shown, stands, place, event, groups.get(key, {}), hidden))
+            of_it = self._by_taxon(groups.get(key, {}), stands)
+            found.append(ExportedSequence(row, shown, stands, place, event, of_it, hidden))
         return found
+
+    def _by_taxon(self, groups: dict[str, Any], stands: list[Any]) -> dict[str, Any]:
+        """Events by label, and by each taxon of the answer for which the bundle has another label."""
+        named = {one.taxon for one in stands if one.taxon is not None} - groups.keys()
+        if self.checklist is None or not named:
+            return groups
+        return groups | {
+            taxon: group for taxon in named for label, group in groups.items() if self.checklist.same(label, taxon)
+        }
 
 
 def media_id(frame: Any) -> str:

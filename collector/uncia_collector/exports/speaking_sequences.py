@@ -17,14 +17,17 @@ from sqlalchemy import Connection, and_, or_, select
 from uncia_collector.catalogue.gallery import SHOWN
 from uncia_collector.catalogue.schema import sequences
 from uncia_collector.exports.sequences import ExportedSequence, Gatherer, Selection
+from uncia_collector.observations.checklist import Checklist
 
 Key = tuple[str, str]
 Spoken = tuple[str, str, str, str]  # trap, first sequence and label of an event, place
 
 
-def with_speakers(connection: Connection, exact: bool, only: Selection) -> Iterator[ExportedSequence]:
+def with_speakers(
+    connection: Connection, exact: bool, only: Selection, checklist: Checklist
+) -> Iterator[ExportedSequence]:
     """Yield the sequences of a selection, oldest first, with their events (`groups`) and `speaks_for`."""
-    gatherer = Gatherer(connection, exact, only, grouped=True)
+    gatherer = Gatherer(connection, exact, only, checklist)
     for page in gatherer.pages():
         labels: dict[Key, set[str]] = {}
         for (_, _, label, _), key in _representatives(
