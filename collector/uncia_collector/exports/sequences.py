@@ -160,11 +160,11 @@ class Gatherer:
         self._places = places(connection, exact)
         self._by_id = {place.id: place for place in self._places}
 
-    def pages(self) -> Iterator[list[ExportedSequence]]:
-        """The sequences of the selection, oldest first, in lists of some hundreds."""
-        return map(self.gather, pages_of_sequences(self.connection, *self.only.where()))
+    def pages(self, *where: ColumnElement[bool]) -> Iterator[list[ExportedSequence]]:
+        """The sequences of the selection that pass `where`, oldest first, in lists of some hundreds."""
+        return map(self._gather, pages_of_sequences(self.connection, *self.only.where(), *where))
 
-    def gather(self, rows: list[Any]) -> list[ExportedSequence]:
+    def _gather(self, rows: list[Any]) -> list[ExportedSequence]:
         """The exported sequences of these rows of the catalogue, in the same order."""
         keys = [(row.trap, row.id) for row in rows]
         of_frames, told = stored_frames(self.connection, keys), observations_of(self.connection, keys)

@@ -13,9 +13,12 @@ from tests.collector.imports.test_round_trip import make_empty, make_station
 
 from uncia_collector.catalogue.review import give_answer
 from uncia_collector.catalogue.schema import sequences
+from uncia_collector.exports import speaking_sequences
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
-from uncia_collector.exports.sequences import Selection
+from uncia_collector.exports.sequences import EVERYTHING, Selection
+from uncia_collector.exports.speaking_sequences import with_speakers
 from uncia_collector.observations.answer import Observation
+from uncia_collector.observations.checklist import shipped_checklist
 
 __all__ = ["make_empty", "make_station"]
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -113,6 +116,43 @@ def test_pages_of_sequences_split_no_event(make_station, monkeypatch, size):
     station = make_station("field", STAY)
     monkeypatch.setattr("uncia_collector.catalogue.listing.PAGE", size)
     assert at_event_level(rows_of(station)) == COUNTED
+
+
+@pytest.fixture
+def crowded(stored, make_sequence):
+    """Two traps with one event each; the fullest answers are to late sequences. Between, one trap sends more."""
+    kinds = {"a": ("ridge", None), "b": ("valley", 1), "c": ("ridge", 2), "d": ("valley", None), "e": ("valley", 3),
+             "f": ("valley", None), "g": ("valley", None), "h": ("ridge", 5), "i": ("ridge", 5)}  # fmt: skip
+    for n, (known, (trap, count)) in enumerate(kinds.items()):
+        at = NOW - timedelta(hours=5) + timedelta(minutes=n)
+        stored.commit(*make_sequence(id=known, trap=trap, started_at=at).messages())
+        give_answer(stored.database, (trap, known), [Observation("Snow leopard", count)], "anara", NOW)
+    return stored
+
+
+@pytest.fixture
+def answers_read(monkeypatch) -> list[tuple[str, str]]:
+    """The events (trap, first sequence) whose answers on other pages were read, in order."""
+    found: list[tuple[str, str]] = []
+
+    def noted(events):
+        found.extend((event.trap, event.first) for event in events)
+        return answered(events)
+
+    answered = speaking_sequences._answered
+    monkeypatch.setattr(speaking_sequences, "_answered", noted)
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 500])
+def test_a_representative_on_a_later_page_is_found_with_one_reading(crowded, answers_read, monkeypatch, size):
+    """#1: on each page it is the same, also if a page between has no sequence of the event."""
+    monkeypatch.setattr("uncia_collector.catalogue.listing.PAGE", size)
+    with crowded.database.reading() as connection:
+        items = [*with_speakers(connection, False, EVERYTHING, shipped_checklist())]
+    assert [item.row.id for item in items] == [*"abcdefghi"]
+    assert [item.row.id for item in items if item.speaks_for] == ["e", "h"]
+    assert sorted(set(answers_read)) == sorted(answers_read)
 
 
 def test_a_selection_has_its_own_representative(make_station):
