@@ -29,9 +29,10 @@ def store_new_answers(connection: Connection, key: Key, event: ImportedEvent, ch
     known = {*connection.execute(select(o.observation).where(o.trap == key[0], o.sequence == key[1])).scalars()}
     own = f"{key[0]}:{key[1]}:human:"
     people = [one for one in event.people() if own not in one.observation and not _is_known(one.observation, known)]
-    label = select(sequences.c.label).where(sequences.c.trap == key[0], sequences.c.id == key[1])
-    _store(connection, key, people, connection.execute(label).scalar_one(), checklist)
-    apply_standing(connection, key, checklist)
+    if people:  # else nothing changes, and its events need not be grouped again
+        label = select(sequences.c.label).where(sequences.c.trap == key[0], sequences.c.id == key[1])
+        _store(connection, key, people, connection.execute(label).scalar_one(), checklist)
+        apply_standing(connection, key, checklist)
     return len(people)
 
 

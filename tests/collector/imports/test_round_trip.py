@@ -179,6 +179,15 @@ def test_two_stations_with_the_same_ids_are_merged_without_loss(make_station, ma
     assert north.take(south.export()).sequences == 5 and len(north.told()) == 10
 
 
+def test_sequences_without_new_answers_are_not_written(make_station, monkeypatch):
+    """A station that imports its own package groups none of its events again."""
+    station = make_station("north")
+    package = station.export()
+    written: list[object] = []
+    monkeypatch.setattr("uncia_collector.imports.opinions.apply_standing", lambda *told: written.append(told))
+    assert station.take(package).ours == 5 and written == []
+
+
 def test_one_id_for_two_places_is_refused(make_station, make_empty):
     """Otherwise sequences would get a wrong place."""
     north, south = make_station("north"), make_station("south", {"1": None}, 40)

@@ -425,6 +425,38 @@ def test_no_package_is_one_line_and_exit_2(tmp_path, capsys):
     assert "holds no datapackage.json" in first and "expected Camtrap DP 1.x" in second
 
 
+HEADER, FIRST, SECOND, *OTHERS = SMALL["observations"].splitlines(keepends=True)
+SPLIT = [FIRST.replace("23:00:05", "23:00:01"), SECOND.replace("e:1", "e:2").replace("T23:00:00", "T23:00:03")]
+
+
+@pytest.mark.parametrize("rows", [SPLIT, SPLIT[::-1]], ids=["its own event first", "the new event first"])
+def test_a_package_that_splits_an_event_loses_no_picture(stored, small, rows):
+    """The two pictures of an event are two events in the newer package: each sequence has its own id."""
+    take(small(), stored)
+    for unchanged in (2, 4):
+        counts = take(small(observations="".join([HEADER, *rows, *OTHERS])), stored)
+        assert (counts.sequences, counts.unchanged) == (4, unchanged)
+        with stored.database.reading() as connection:
+            per_sequence = connection.execute(select(frames.c.sequence, frames.c.name).order_by(frames.c.name)).all()
+        assert len({row.sequence for row in per_sequence}) == 4
+        assert [row.name for row in per_sequence] == ["a.jpg", "b.jpg", "gone.jpg", "no.jpg", "outside.jpg"]
+
+
+def test_an_event_that_gets_anothers_id_does_not_replace_it(stored, small):
+    """The newer package has the id of an old event for a new picture, and a new id for the old event."""
+    wolf = OTHERS[0].replace("m3,,", "m3,e:2,")
+    take(small(observations="".join([HEADER, FIRST, SECOND, wolf])), stored)
+    renamed = [row.replace("e:1", "e:2") for row in (FIRST, SECOND)]
+    rows = [*renamed, wolf.replace("e:2", "e:3"), wolf.replace("o3,d1,m3,e:2", "o9,d1,m6,e:1").replace("-02T", "-04T")]
+    media = SMALL["media"] + "m6,d1,2026-05-04T04:00:00Z,https://example.org/c.jpg,true,image/jpeg,\n"
+    counts = take(small(observations="".join([HEADER, *rows]), media=media), stored)
+    with stored.database.reading() as connection:
+        rows = connection.execute(select(frames.c.sequence, frames.c.name)).all()
+    by_name = {row.name: row.sequence for row in rows}
+    assert len(by_name) == 6 and by_name["a.jpg"] == by_name["b.jpg"]
+    assert len({*by_name.values()}) == counts.sequences == 4
+
+
 def test_deployment_of_another_camera_is_refused(on_sqlite, small, tmp_path):
     """The station's own deployments are never overwritten."""
     table = tmp_path / "deployments.csv"
