@@ -131,7 +131,7 @@ class SurveyImport:
         self.checklist = checklist or shipped_checklist()
         self.counts = ImportCounts(found=package.media)
         self._shifts: dict[str, float] = {}  # of deployments whose clock was corrected here
-        self._taken: set[str] = set()  # ids of known sequences that events of this package have taken over
+        self._taken: set[str] = set()  # ids that events of the present deployment have
 
     def run(self) -> ImportCounts:
         """Import the package, `EVENTS_AT_ONCE` at a time; run an interrupted import again to finish it.
@@ -145,6 +145,7 @@ class SurveyImport:
             found, trap = self.package.events(row["id"]), traps[row["id"]]
             with self.database.reading() as connection:
                 known = KnownSequences(connection, trap, row["id"], self.folder.root)
+            self._taken.clear()
             while some := [*islice(found, EVENTS_AT_ONCE)]:
                 self._take(some, trap, standard.get("timestampIssues") != "true", known)
         with self.database.writing() as connection:
@@ -222,12 +223,13 @@ class SurveyImport:
     def _id_of(self, event: ImportedEvent, found: list[KnownSequence]) -> str:
         """The id of an event's sequence here (#5).
 
-        A package may split a known sequence into several: the first of them keeps its id.
+        A package may split a known sequence into several, or give its event's id to another one: the first event
+        keeps the id of the sequence, and no two have the same.
         """
-        own = sequence_of(self.package.name, event)
-        if own in {one.id for one in found}:
-            return own
-        free = next((one.id for one in found if one.id not in self._taken), own)
+        own, known = sequence_of(self.package.name, event), [one.id for one in found]
+        wanted = [own, *known] if own in known else [*known, own]
+        another = sequence_of(f"{self.package.name}:{own}", event)
+        free = next((one for one in wanted if one not in self._taken), another)
         self._taken.add(free)
         return free
 
