@@ -195,7 +195,8 @@ class SurveyImport:
                     continue
                 found = known.find(connection, event, self.package)
                 if self._is_copy(event, found):
-                    there += [(event, (trap, one.id)) for one in found if len(found) == 1]
+                    if len(found) == 1:  # an answer about several sequences together is an answer to none of them
+                        there.append((event, (trap, found[0].id)))
                     continue
                 id_here = self._id_of(event, found)
                 rows, erased = _frames(event, trap, id_here), known.erased_names(found)
