@@ -247,7 +247,7 @@ class SurveyImport:
         return key
 
     def _files(
-        self, sequence: _Sequence, stored: dict[tuple[str, str, int], str], erased: frozenset[str]
+        self, sequence: _Sequence, stored: dict[tuple[str, str, int], tuple[str, str]], erased: frozenset[str]
     ) -> Iterator[tuple[str, bytes]]:
         """Yield path and content of each picture to write, and complete the row of each frame (#3)."""
         for media, row in zip(sequence.event.media, sequence.rows, strict=True):
@@ -256,7 +256,8 @@ class SurveyImport:
             if content is None or size is None:
                 self._count_absent(media, content)
                 continue
-            path = frame_path(sequence.trap, sequence.id, sequence.event.started_at, row["n"])
+            new = frame_path(sequence.trap, sequence.id, sequence.event.started_at, row["n"])
+            there, path = stored.get((sequence.trap, sequence.id, row["n"]), ("", new))  # a stored file stays in place
             row |= {"status": "stored", "path": path, "width": size[0], "height": size[1], "size": len(content)}
             row["sha256"] = hashlib.sha256(content).hexdigest()
             if row["sha256"] in erased or not sequence.erased.isdisjoint(names_of(media)):  # #6
@@ -264,7 +265,7 @@ class SurveyImport:
                 self.counts.media_erased += 1
                 continue
             self.counts.media_stored += 1
-            if stored.get((sequence.trap, sequence.id, row["n"])) != row["sha256"]:
+            if there != row["sha256"]:
                 yield path, content
 
     def _count_absent(self, media: Row, content: bytes | None) -> None:
@@ -331,10 +332,11 @@ def sequence_of(survey: str, event: ImportedEvent) -> str:
     return f"{re.sub('[^A-Za-z0-9_-]+', '-', event.event)[:50]}-{mark}"
 
 
-def _stored(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str, int], str]:
-    query = select(frames.c.trap, frames.c.sequence, frames.c.n, frames.c.sha256)
+def _stored(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str, int], tuple[str, str]]:
+    """SHA-256 and path of the stored pictures of these sequences, by trap, sequence and number."""
+    query = select(frames.c.trap, frames.c.sequence, frames.c.n, frames.c.sha256, frames.c.path)
     query = query.where(of_sequences(frames.c.trap, frames.c.sequence, keys), frames.c.status == "stored")
-    return {(row.trap, row.sequence, row.n): row.sha256 for row in connection.execute(query)}
+    return {(row.trap, row.sequence, row.n): (row.sha256, row.path) for row in connection.execute(query)}
 
 
 def _frames(event: ImportedEvent, trap: str, sequence: str) -> list[dict[str, Any]]:

@@ -457,6 +457,17 @@ def test_an_event_that_gets_anothers_id_does_not_replace_it(stored, small):
     assert len({*by_name.values()}) == counts.sequences == 4
 
 
+def test_a_picture_whose_time_was_corrected_keeps_its_file(stored, small):
+    """The newer package has the right month; the file of the older one has that in its path."""
+    take(small(), stored)
+    moved = {name: SMALL[name].replace("2026-05-01T", "2026-06-01T").replace("2026-04-30T", "2026-05-31T")
+             for name in ("media", "observations")}  # fmt: skip
+    assert take(small(**moved), stored).unchanged == 2
+    with stored.database.reading() as connection:
+        [path] = connection.execute(select(frames.c.path).where(frames.c.status == "stored")).scalars()
+    assert [*stored.files()] == [Path(path).name] and (stored.root / path).is_file()
+
+
 def test_deployment_of_another_camera_is_refused(on_sqlite, small, tmp_path):
     """The station's own deployments are never overwritten."""
     table = tmp_path / "deployments.csv"
