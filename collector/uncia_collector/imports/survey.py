@@ -90,6 +90,7 @@ class _Sequence:
 
     event: ImportedEvent
     trap: str
+    camera: str  # of a hub; empty for the trap itself
     id: str
     record: bytes
     certain: bool  # the deployment names no timestampIssues
@@ -142,18 +143,18 @@ class SurveyImport:
         """
         traps = self._places()
         for row, standard in self.package.deployments:
-            found, trap = self.package.events(row["id"]), traps[row["id"]]
+            found, (trap, _, camera) = self.package.events(row["id"]), traps[row["id"]].partition("/")
             with self.database.reading() as connection:
                 known = KnownSequences(connection, trap, row["id"], self.folder.root)
             self._taken.clear()
             while some := [*islice(found, EVENTS_AT_ONCE)]:
-                self._take(some, trap, standard.get("timestampIssues") != "true", known)
+                self._take(some, camera, standard.get("timestampIssues") != "true", known)
         with self.database.writing() as connection:
             connection.execute(upsert(connection, surveys, survey := self._survey(), ["name"], [*survey][1:]))
         return self.counts
 
     def _places(self) -> dict[str, str]:
-        """Write the deployments (#2); return the trap of each, by the deployment's id."""
+        """Write the deployments (#2); return the trap (of a hub: `trap/camera`) of each, by the deployment's id."""
         traps = {row["id"]: trap_of(row["trap"]) for row, _ in self.package.deployments}
         with self.database.writing() as connection:
             known = {row.id: row for row in connection.execute(select(deployments))}
@@ -184,7 +185,8 @@ class SurveyImport:
             "media_stored": counts.media_stored, "observations": counts.observations,
         }  # fmt: skip
 
-    def _take(self, events: list[ImportedEvent], trap: str, certain: bool, known: KnownSequences) -> None:
+    def _take(self, events: list[ImportedEvent], camera: str, certain: bool, known: KnownSequences) -> None:
+        trap = known.trap
         there: list[tuple[ImportedEvent, Key]] = []  # here already: only new answers are stored
         coming: list[_Sequence] = []
         with self.database.reading() as connection:
@@ -200,7 +202,7 @@ class SurveyImport:
                     continue
                 id_here = self._id_of(event, found)
                 rows, erased = _frames(event, trap, id_here), known.erased_names(found)
-                coming.append(_Sequence(event, trap, id_here, pack(event), certain, rows, erased))
+                coming.append(_Sequence(event, trap, camera, id_here, pack(event), certain, rows, erased))
             stored = _stored(connection, [sequence.key for sequence in coming])
         self.folder.put(file for sequence in coming for file in self._files(sequence, stored, known.erased))
         with self.database.writing() as connection:
@@ -360,8 +362,9 @@ def _sequence_row(sequence: _Sequence, survey: str, now: datetime) -> dict[str, 
     best = max(rows, key=lambda row: (row["status"] == "stored", row["score"] or 0.0), default={"n": 0})
     return {
         # Sequences with an uncia's tag get events as a trap's do: one sequence may belong to events of several taxa.
-        "trap": sequence.trap, "id": sequence.id, "event": "" if event.sequence else event.event[:64],
-        "started_at": event.started_at, "ended_at": event.ended_at, "received_at": now, "completed_at": now,
+        "trap": sequence.trap, "camera": sequence.camera, "id": sequence.id,
+        "event": "" if event.sequence else event.event[:64], "started_at": event.started_at,
+        "ended_at": event.ended_at, "received_at": now, "completed_at": now,
         "frames": len(rows), "frames_stored": sum(row["status"] == "stored" for row in rows),
         "frames_scored": sum(row["score"] is not None for row in rows), "best_frame": best["n"],
         "confidence": confidence, "upper_bound": False,

@@ -94,7 +94,7 @@ def shift_by_picture(database: Database, deployment: str, sequence: str, taken_a
     with database.reading() as connection:
         place = _deployment(connection, deployment)
         query = select(sequences.c.started_at, sequences.c.clock_shift_s)
-        known = sequences.c.trap.in_({place.trap, _hub(place.trap)}), sequences.c.id == sequence
+        known = sequences.c.trap == _hub(place.trap), sequences.c.id == sequence
         row = connection.execute(query.where(*known)).one_or_none()
     if row is None:
         raise DataError(f"sequence {sequence[:64]!r}: not from {place.trap}, the trap of the deployment {deployment}")
@@ -134,17 +134,13 @@ def correct_imported(
     connection: Connection, trap: str, deployment: str, shift_s: float, ids: Collection[str] | None = None
 ) -> tuple[int, int]:
     """Correct a deployment's imported sequences, or those of `ids` (#5); return how many belong and how many moved."""
-    belong = changed = 0
-    for name in sorted({trap, _hub(trap)}):
-        known = sequences.c.trap == name, sequences.c.origin != ""
-        names = ("id", "started_at", "ended_at", "clock_shift_s", "record")
-        query = select(*(sequences.c[column] for column in names)).where(*known)
-        query = query if ids is None else query.where(sequences.c.id.in_(ids))
-        rows = [row for row in connection.execute(query) if _of_survey(row.record) == deployment]
-        wrong = [row for row in rows if row.clock_shift_s != shift_s]
-        _move(connection, name, [(row, timedelta(seconds=shift_s - row.clock_shift_s), shift_s) for row in wrong])
-        belong, changed = belong + len(rows), changed + len(wrong)
-    return belong, changed
+    trap, names = _hub(trap), ("id", "started_at", "ended_at", "clock_shift_s", "record")
+    query = select(*(sequences.c[name] for name in names)).where(sequences.c.trap == trap, sequences.c.origin != "")
+    query = query if ids is None else query.where(sequences.c.id.in_(ids))
+    rows = [row for row in connection.execute(query) if _of_survey(row.record) == deployment]
+    wrong = [row for row in rows if row.clock_shift_s != shift_s]
+    _move(connection, trap, [(row, timedelta(seconds=shift_s - row.clock_shift_s), shift_s) for row in wrong])
+    return len(rows), len(wrong)
 
 
 def _of_survey(record: bytes) -> str:
