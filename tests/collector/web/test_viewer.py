@@ -69,6 +69,10 @@ def test_preview_stays_until_another_frame_is_chosen(browser, empty_station, mak
     assert browser.run("return sharpen().then(() => picture.src)").endswith("/1.thumbnail.jpg")
     browser.type("l")
     assert browser.one("#picture").get_attribute("alt") == "Frame 1 of 3"
+    browser.driver.refresh()
+    browser.until(lambda: browser.run("return document.readyState === 'complete'"))
+    browser.type("h")
+    assert browser.one("#picture").get_attribute("alt") == "Frame 3 of 3"
 
 
 def test_box_is_drawn_after_a_frame_that_has_none(looking, empty_station):

@@ -43,7 +43,7 @@ function play() {
 
 function step(by) {
   if (playing) play();
-  show(at + by);
+  show(Math.max(at + by, -1));  // from a preview, too, the frame before is the last one
 }
 
 // #2 Zoom by wheel, two fingers or the key z; one finger moves a picture that is larger than the stage.
