@@ -283,7 +283,7 @@ def test_lists_have_each_camera_after_its_hub(stored, make_sequence):
         stored.commit(*make_sequence(trap=trap).messages())
     told_since(stored, 1, cam1=0)
     with stored.database.reading() as connection:
-        assert trap_names(connection) == ["ridge", "ridge/cam1", "ridge-2"]
+        assert trap_names(connection, "ridge/cam0") == ["ridge", "ridge/cam0", "ridge/cam1", "ridge-2"]
 
 
 @pytest.mark.parametrize(("days", "overdue"), [(6, False), (8, True)])

@@ -89,10 +89,10 @@ def names(connection: Connection, column: str) -> list[str]:
     return [str(name) for name in connection.execute(query).scalars()]
 
 
-def trap_names(connection: Connection) -> list[str]:
-    """The traps that sent sequences, and after each hub its cameras (`trap/camera`)."""
+def trap_names(connection: Connection, chosen: str = "") -> list[str]:
+    """The traps that sent sequences, after each hub its cameras (`trap/camera`); and the chosen one."""
     cameras = connection.execute(select(camera_signs.c.trap, camera_signs.c.camera).limit(MOST_NAMES))
-    known = [*names(connection, "trap"), *(camera_name(row.trap, row.camera) for row in cameras)]
+    known = {*names(connection, "trap"), *(camera_name(row.trap, row.camera) for row in cameras), chosen} - {""}
     return sorted(known, key=lambda name: name.split("/"))
 
 

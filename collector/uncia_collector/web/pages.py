@@ -51,7 +51,7 @@ def show_gallery(request: Request, person: Person) -> Response:
         page = gallery.page(connection, filters, context.zone, before, after)
         shown = gallery.first_shown(connection, page.rows)
         erased = gallery.erased(connection, [key for row in page.rows if (key := (row.trap, row.id)) not in shown])
-        known, labels = context.traps(connection, filters.trap), context.labels(connection, filters.label)
+        known, labels = gallery.trap_names(connection, filters.trap), context.labels(connection, filters.label)
         saved, apart = _saved(connection, person), independence(connection)
         answers = answer_numbers(connection, [(row.trap, row.id) for row in page.rows if row.review != "open"])
     nights = [

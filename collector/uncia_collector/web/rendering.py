@@ -63,10 +63,6 @@ class PageContext:
         """All labels of this station, sorted: the catalogue's, the configuration's, and the chosen one."""
         return sorted({*gallery.labels(connection), *self.settings.labels, chosen} - {""})
 
-    def traps(self, connection: Connection, chosen: str) -> list[str]:
-        """All traps and cameras of hubs that sent sequences, and the chosen one, sorted."""
-        return sorted({*gallery.trap_names(connection), chosen} - {""})
-
     def render(
         self, request: Request, person: Person | None, template: str, status: int = 200, **values: Any
     ) -> Response:

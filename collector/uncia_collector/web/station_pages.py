@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from starlette.requests import Request
 from starlette.responses import Response
 
+from uncia_collector.catalogue import gallery
 from uncia_collector.catalogue.events.settling import independence
 from uncia_collector.catalogue.needs import NEEDS, needs
 from uncia_collector.catalogue.overdue import camera_silences, silence
@@ -103,7 +104,7 @@ def show_activity(request: Request, person: Person) -> Response:
     with context.database.reading() as connection:
         found = count_sightings(connection, _since(days), context.zone, trap, label=label)
         apart, labels = independence(connection), context.labels(connection, label)
-        known = context.traps(connection, trap)
+        known = gallery.trap_names(connection, trap)
     return context.render(
         request,
         person,
