@@ -13,20 +13,24 @@ from PIL import Image
 from uncia_contract.pictures.jpeg import DecodedJpeg, Picture, open_jpeg, open_region, pixel_box
 from uncia_contract.pictures.region import Region
 
-# After the decoder has halved a picture (DCT scaling), it has at least this many pixels for each pixel of the input.
-# `RULE` changes whenever the golden bytes do; it is part of the key of stored features and scores. docs/decisions/0009.
-OVERSAMPLING = 1.5
+# After the decoder has halved a picture (DCT scaling), it has at least `OVERSAMPLING` pixels for a pixel of the input.
+# Inputs of more than 224 pixels get fewer, so that the scale which is enough for 224 is enough for them, too: an eighth
+# of 12 megapixels for 260 pixels (docs/decisions/0009, 0022).
+# `RULE` changes whenever the golden bytes do; it is part of the key of stored features and scores.
+OVERSAMPLING, LEAST_OVERSAMPLING = 1.5, 1.25
+ENOUGH_PIXELS = 336  # 1.5 times 224
 RULE = f"bilinear {OVERSAMPLING:g}"
 
 WHOLE = Region(left=0.0, top=0.0, width=1.0, height=1.0)
 
 
 def enough_for(size: tuple[int, int], region: Region) -> tuple[int, int]:
-    """The (width, height) of the whole picture at which the region has `size` times `OVERSAMPLING` pixels."""
-    return (
-        math.ceil(OVERSAMPLING * size[0] / region.width),
-        math.ceil(OVERSAMPLING * size[1] / region.height),
-    )
+    """The (width, height) of the whole picture at which the region has pixels enough for an input of `size`."""
+    return math.ceil(_enough(size[0]) / region.width), math.ceil(_enough(size[1]) / region.height)
+
+
+def _enough(side: int) -> float:
+    return max(LEAST_OVERSAMPLING * side, min(OVERSAMPLING * side, ENOUGH_PIXELS))
 
 
 def model_input(

@@ -8,7 +8,7 @@ import PIL
 import pytest
 from PIL import Image
 
-from uncia_contract.pictures.preprocessing import RULE, enough_for, model_input
+from uncia_contract.pictures.preprocessing import RULE, WHOLE, enough_for, model_input
 from uncia_contract.pictures.region import Region
 
 SCENE = Path(__file__).parents[1] / "scene.jpg"  # rendered by tests/contract/render_scene.py
@@ -57,3 +57,9 @@ def test_a_region_shows_what_lies_there() -> None:
 def test_small_regions_need_more_pixels() -> None:
     """A quarter of the width needs four times the decoded width."""
     assert enough_for((224, 224), REGION) == (1344, 672)
+
+
+@pytest.mark.parametrize(("side", "enough"), [(96, 144), (224, 336), (240, 336), (260, 336), (320, 400)])
+def test_networks_up_to_268_pixels_need_the_scale_of_224(side: int, enough: int) -> None:
+    """A burst costs no more decoding with a larger network; each pixel of the input has 1.25 or more."""
+    assert enough_for((side, side), WHOLE) == (enough, enough)

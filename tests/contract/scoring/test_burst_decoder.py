@@ -96,19 +96,23 @@ def test_a_kept_picture_of_too_coarse_a_scale_is_freed_before_decoding_again(pic
 
 @pytest.mark.parametrize(
     "size",
-    [(1280, 720), (1920, 1080), (2048, 1536), (2560, 1440), (3264, 2448), (3840, 2160), (4000, 3000), (5200, 3900)],
+    [
+        (1280, 720), (1920, 1080), (2048, 1536), (2560, 1440), (3264, 2448), (3840, 2160), (4000, 3000), (5120, 2880),
+        (5200, 3900),
+    ],
     ids=lambda size: "x".join(map(str, size)),
-)
+)  # fmt: skip
 @pytest.mark.parametrize("is_upright", [False, True], ids=["as held", "upright"])
+@pytest.mark.parametrize("side", [224, 240, 260])
 def test_usual_picture_sizes_use_one_scale_for_thumbnail_and_whole_frame(
-    size: tuple[int, int], is_upright: bool
+    size: tuple[int, int], is_upright: bool, side: int
 ) -> None:
     """Otherwise a burst in which nothing moves would be decoded twice."""
     size, out = size[::-1] if is_upright else size, io.BytesIO()
     Image.new("RGB", size).save(out, "JPEG")
     whole = oriented_size(out.getvalue())
     enough = enough_for_thumbnail(RegionRule())
-    assert (whole, dct_scale(whole, enough)) == (size, dct_scale(size, enough_for(SIZE, WHOLE)))
+    assert (whole, dct_scale(whole, enough)) == (size, dct_scale(size, enough_for((side, side), WHOLE)))
 
 
 @pytest.mark.parametrize(("shared_bytes", "times"), [(0, 2), (10**8, 0)], ids=["memory is short", "all are kept"])

@@ -131,7 +131,7 @@ def test_whole_frames_are_decoded_once() -> None:
 
 def test_frames_after_an_early_exit_are_not_decoded_for_the_model() -> None:
     """Dark frames settle the verdict early; no other frame was decoded in advance."""
-    rule = msgspec.structs.replace(MANIFEST, decision_rule=DecisionRule(0.99), input_size=(448, 448))
+    rule = msgspec.structs.replace(MANIFEST, decision_rule=DecisionRule(0.99), input_size=(640, 640))
     readers = [Reader(jpeg((1600, 1200))) for _ in range(5)]
     verdict = score_burst(readers, Bright(rule), use_regions=False)
     assert verdict is not None and sum(reader.reads for reader in readers) == 5 + verdict.frames_scored
