@@ -127,7 +127,7 @@ def test_loading_a_model_writes_nothing_to_standard_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("threads", "megabytes", "copied"), [(2, 3.5, True), (1, 3.5, False), (2, 9.0, False)], ids=str
+    ("threads", "megabytes", "copied"), [(2, 3.5, True), (1, 3.5, False), (2, 5.0, False)], ids=str
 )
 def test_only_a_light_model_on_several_threads_is_loaded_twice(
     make_bundle: Callable[..., Bundle], threads: int, megabytes: float, copied: bool
