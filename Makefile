@@ -89,7 +89,7 @@ format: $(VENV)/.dev ## format the code and fix what the linter can fix
 # Dates and seeds are fixed, so that the same data and versions give the same bytes. Why 600: docs/decisions/0004.
 STARTER_EPOCH := 1795996800
 starter: $(VENV)/.dev ## train the starter bundle again from DATA (../shared/data)
-	$(BIN)/uncia-convert backbone --backbone efficientnet-lite0 --calibration $(DATA)/labels.csv \
+	$(BIN)/uncia-convert backbone --backbone efficientnet-lite2 --calibration $(DATA)/labels.csv \
 	    --pictures 600 --out runs/starter/backbone
 	$(BIN)/uncia-train fit --data $(DATA)/labels.csv --positive snow_leopard --name snow-leopard-starter \
 	    --split source --sources models/snow-leopard-starter.sources.json --backbone-dir runs/starter/backbone --out runs/starter/head

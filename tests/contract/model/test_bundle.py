@@ -148,6 +148,7 @@ def test_the_starter_bundle_can_be_read() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(STARTER.parent.glob("*.uncia")), ids=lambda path: path.stem)
-def test_a_bundle_on_efficientnet_lite0_has_at_most_6_mb(path: Path) -> None:
+def test_a_bundle_that_ships_has_at_most_6_mb(path: Path) -> None:
     """It may be sent over a slow link."""
-    assert (read_bundle(path).manifest.backbone.name, path.stat().st_size <= 6_000_000) == ("efficientnet-lite0", True)
+    network = read_bundle(path).manifest.backbone.name
+    assert (network in ("efficientnet-lite0", "efficientnet-lite2"), path.stat().st_size <= 6_000_000) == (True, True)

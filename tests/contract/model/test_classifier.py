@@ -108,7 +108,7 @@ def test_the_runtime_and_its_kernels_are_named(starter: Classifier) -> None:
 
 def test_more_threads_give_the_same_features(starter: Classifier) -> None:
     """Threads change only the time."""
-    image = np.random.default_rng(5).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    image = np.random.default_rng(5).integers(0, 256, (260, 260, 3), dtype=np.uint8)
     assert np.array_equal(starter.features(image), Classifier(read_bundle(STARTER), threads=2).features(image))
 
 

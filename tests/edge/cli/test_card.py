@@ -277,8 +277,8 @@ def test_the_maps_mean_is_the_heads_logit() -> None:
 
 
 def test_the_starter_bundle_can_be_explained() -> None:
-    """Its features are the mean of a 7 x 7 map, which the interpreter keeps, up to the quantisation error."""
+    """Its features are the mean of a 9 x 9 map, which the interpreter keeps, up to the quantisation error."""
     bundle = read_bundle(STARTER)
-    image = np.asarray(Image.effect_noise((224, 224), 80).convert("RGB"))
+    image = np.asarray(Image.effect_noise((260, 260), 80).convert("RGB"))
     activation = Explainer(bundle).activation(image)
-    assert (activation.shape, bool(np.isfinite(activation).all())) == ((7, 7), True)
+    assert (activation.shape, bool(np.isfinite(activation).all())) == ((9, 9), True)

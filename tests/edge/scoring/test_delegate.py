@@ -146,7 +146,7 @@ def test_the_cpu_goes_on_after_an_accelerator_is_unplugged(
     accelerator: Callable[[int], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """In the middle of a burst: no picture is lost, the scores are the CPU's, and it is logged once."""
-    picture = np.random.default_rng(6).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    picture = np.random.default_rng(6).integers(0, 256, (260, 260, 3), dtype=np.uint8)
     chosen = accelerator(2)
     with caplog.at_level(logging.ERROR):
         scores = [chosen.classifier.score(picture) for _ in range(5)]
@@ -157,7 +157,7 @@ def test_the_cpu_goes_on_after_an_accelerator_is_unplugged(
 def test_a_working_accelerator_has_no_problem(accelerator: Callable[[int], Any]) -> None:
     """Neither a reason for the CPU nor a problem."""
     chosen = accelerator(9)
-    chosen.classifier.score(np.zeros((224, 224, 3), np.uint8))
+    chosen.classifier.score(np.zeros((260, 260, 3), np.uint8))
     assert (chosen.fallback, chosen.classifier.problem) == (None, None)
 
 
