@@ -56,8 +56,8 @@ def remove_deployment(database: Database, deployment: str) -> None:
 def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
     if not row["id"]:
         raise DataError(f"{where}: deploymentID is empty; expected a unique name")
-    trap, _, camera = row["trap"].partition("/")
-    if not (re.fullmatch(TRAP_ID, trap) and re.fullmatch(CAMERA_ID, camera)):
+    trap, slash, camera = row["trap"].partition("/")
+    if not (re.fullmatch(TRAP_ID, trap) and re.fullmatch(CAMERA_ID, camera) and bool(slash) == bool(camera)):
         raise DataError(
             f"{where}: cameraID {row['trap']!r} is not a trap id; expected the id in its trap.toml: "
             "1 to 32 of a-z, 0-9, _ and -, for a hub's camera /NAME after it"

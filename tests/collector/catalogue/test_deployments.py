@@ -23,11 +23,19 @@ def read(stored, tmp_path, lines: str) -> int:
     [
         ("d2,36.9,73.0,2026-09-01,2026-08-01,ridge", "line 3: deploymentEnd 2026-08-01 00:00 UTC is before"),
         ("d2,36.9,73.0,2026-09-01,,Ridge 1", "line 3: cameraID 'Ridge 1' is not a trap id"),
+        ("d2,36.9,73.0,2026-09-01,,ridge/", "line 3: cameraID 'ridge/' is not a trap id"),
         ("d2,36.9,73.0,2026-09-01,," + 33 * "x", "is not a trap id; expected the id in its trap.toml: 1 to 32"),
         ("d2,36.9,73.0,09/01/2026,,ridge", "line 3: '09/01/2026': expected a time such as"),
         (",36.9,73.0,2026-09-01,,ridge", "line 3: deploymentID is empty"),
     ],
-    ids=["end before start", "impossible trap", "too long", "a date of either kind", "no id"],
+    ids=[
+        "end before start",
+        "impossible trap",
+        "a camera without a name",
+        "too long",
+        "a date of either kind",
+        "no id",
+    ],
 )
 def test_a_wrong_line_is_named_and_nothing_stored(on_sqlite, tmp_path, line, message):
     """Not even the lines before it are stored."""
