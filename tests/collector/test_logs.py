@@ -31,10 +31,15 @@ def served(mosquitto, tmp_path):
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     process.lines = []
 
-    def read_until(event: str) -> dict:
-        """Wait for the next event of that name."""
+    def lines():
+        yield from [*process.lines]
         for line in process.stderr:
             process.lines.append(line)
+            yield line
+
+    def read_until(event: str) -> dict:
+        """The first event of that name; wait for it. The page and the subscription start in either order."""
+        for line in lines():
             if f'"{event}"' in line:
                 return json.loads(line)
         raise AssertionError(f"{event!r} was not logged: {process.lines}")
