@@ -31,7 +31,7 @@ simulate: $(VENV)/.light ## replay recorded bursts through trap, broker and coll
 
 # Four workers on two cores, because many tests wait. All tests of a module run in one worker, because of its fixtures.
 DEFAULT := -m 'not slow and not faults and not hardware and not arm64'
-PYTEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile --timeout 300
 test: $(VENV)/.dev ## run the tests
 	$(PYTEST) $(DEFAULT)
 
