@@ -62,6 +62,13 @@ def shipped(name: str) -> bytes:
     raise StorageError(f"{name}: this installation of uncia lacks it; install it anew")
 
 
+def _belongs_to(path: Path, owner: str) -> bool:
+    try:
+        return path.owner() == owner
+    except KeyError:  # of a user who is gone, or of another machine's
+        return False
+
+
 class Installation:
     """Changes to one machine, each printed as it is made.
 
@@ -87,7 +94,7 @@ class Installation:
         target, owner = self.place(path), owner if self._runs else ""
         try:
             same = target.is_file() and target.read_bytes() == content and target.stat().st_mode & 0o777 == mode
-            same = same and (not owner or target.owner() == owner)
+            same = same and (not owner or _belongs_to(target, owner))
             self._print("unchanged" if same else "write", path)
             if same or self._dry:
                 return

@@ -36,6 +36,20 @@ def test_a_second_run_gives_a_file_to_its_owner(tmp_path: Path, monkeypatch: pyt
     assert given == ["mosquitto"]
 
 
+def test_a_file_of_a_user_who_is_gone_is_given_to_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card of another machine, or a removed user: the number of the owner has no name."""
+    given: list[str] = []
+
+    def nameless(path: Path) -> str:
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.setattr(Path, "owner", nameless)
+    monkeypatch.setattr("shutil.chown", lambda path, owner: given.append(owner))
+    for _ in range(2):
+        Installation().write(f"{tmp_path}/uncia.acl", b"rules", 0o400, "mosquitto")
+    assert given == ["mosquitto", "mosquitto"]
+
+
 def test_an_empty_answer_is_refused_with_the_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-D at the question gives one line and no traceback."""
 
