@@ -72,7 +72,7 @@ test-first-success: $(VENV)/.dev ## run the field guide's commands on minimal De
 	$(BIN)/python scripts/wheelhouse.py $(DEBIANS)/wheelhouse --machine x86_64
 	UNCIA_DEBIAN=$(DEBIANS) $(BIN)/python -m pytest -q --forbid-skips tests/systemd/test_first_success.py
 
-test-arm64: $(VENV)/.dev ## run the trap's tests in emulated arm64 Debian 12, some of them in 13 (needs root; under 14 minutes and 5)
+test-arm64: $(VENV)/.dev ## run the trap's tests in emulated arm64 Debian 12, some of them in 13 (needs root; up to 30 minutes, and 2)
 	RELEASE=bookworm scripts/test-arm64.sh
 	RELEASE=trixie scripts/test-arm64.sh
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs the starter bundle's probes and tests of the contract and the trap in an emulated arm64 userland: on bookworm all,
 # on trixie those that depend on the processor, the interpreter or numpy (docs/runtimes.md says which and why).
-# Needs root, Debian's debootstrap, qemu-user-static and binfmt-support, and the package index: under 14 minutes.
+# Needs root, Debian's debootstrap, qemu-user-static and binfmt-support, and the package index: up to 30 minutes.
 # Fails rather than skips: a test that is skipped there counts as failed (tests/conftest.py). The userland is unpacked,
 # not configured: its maintainer scripts would take longer than the tests. RELEASE is the Debian below Raspberry Pi OS:
 # bookworm (Python 3.11, the default) or trixie (3.13). WORK names where it is kept (default: ./runs/arm64-RELEASE, made
@@ -83,4 +83,4 @@ unshare --mount --propagation private bash -euo pipefail -c '
         sh -ec "cd /work/uncia; exec scripts/test-arm64-inside.sh $TESTS"
 ' || fail "failed in the arm64 userland"
 say "done"
-[ $((SECONDS - started)) -lt 840 ] || fail "took $((SECONDS - started)) s, expected under 840"
+[ $((SECONDS - started)) -lt 1800 ] || fail "took $((SECONDS - started)) s, expected under 1800"
