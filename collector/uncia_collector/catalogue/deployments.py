@@ -15,7 +15,7 @@ from uncia_collector.catalogue.schema import deployments
 from uncia_collector.catalogue.sql import upsert
 from uncia_contract.archive.camtrap_deployments import deployment_row, read_deployment_rows
 from uncia_contract.errors import DataError
-from uncia_contract.messages.records import CAMERA_ID, TRAP_ID
+from uncia_contract.messages.records import CAMERA_ID, TRAP_ID, hub_of
 
 
 def read_deployments(path: Path, database: Database) -> int:
@@ -35,7 +35,7 @@ def read_deployments(path: Path, database: Database) -> int:
         traps = {row["trap"] for row in rows} | set(connection.execute(before).scalars())
         for row in rows:
             connection.execute(upsert(connection, deployments, row, ["id"], [name for name in row if name != "id"]))
-        for trap in sorted({trap.partition("/")[0] for trap in traps}):  # a hub's cameras are corrected with it
+        for trap in sorted({hub_of(trap) for trap in traps}):  # a hub's cameras are corrected with it
             correct(connection, trap)
     return len(rows)
 

@@ -23,6 +23,7 @@ from uncia_collector.catalogue.sql import of_sequences
 from uncia_collector.imports.event import ImportedEvent, unpack
 from uncia_collector.observations.checklist import Checklist
 from uncia_collector.observations.standing import standing
+from uncia_contract.messages.records import hub_of
 
 COARSE_DEGREES = 0.1
 _HALF_DIAGONAL_M = COARSE_DEGREES / 2 * 111_320 * 2**0.5
@@ -138,7 +139,7 @@ class Selection:
         """Whether sequences of a deployment may be selected."""
         begun = self.until is None or place.started_at < self.until
         ended = self.since is not None and place.ended_at is not None and place.ended_at < self.since
-        return begun and not ended and (not self.traps or place.trap.partition("/")[0] in self.traps)
+        return begun and not ended and (not self.traps or hub_of(place.trap) in self.traps)
 
 
 EVERYTHING = Selection()

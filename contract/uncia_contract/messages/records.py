@@ -40,6 +40,11 @@ def camera_name(trap: str, camera: str) -> str:
     return f"{trap}/{camera}" if camera else trap
 
 
+def hub_of(name: str) -> str:
+    """The trap in such a name: that of `trap/camera`, or the name itself."""
+    return name.partition("/")[0]
+
+
 class BundleIdentity(Struct, frozen=True):
     """Which bundle decided: its name, version and the sha256 of the whole file."""
 

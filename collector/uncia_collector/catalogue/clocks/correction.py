@@ -24,6 +24,7 @@ from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import deployments, frames, sequences
 from uncia_collector.catalogue.sql import of_sequences
 from uncia_contract.errors import DataError
+from uncia_contract.messages.records import hub_of
 
 Key = tuple[str, str]
 _PARTS = ("days", "hours", "minutes", "seconds")
@@ -94,7 +95,7 @@ def shift_by_picture(database: Database, deployment: str, sequence: str, taken_a
     with database.reading() as connection:
         place = _deployment(connection, deployment)
         query = select(sequences.c.started_at, sequences.c.clock_shift_s)
-        known = sequences.c.trap == _hub(place.trap), sequences.c.id == sequence
+        known = sequences.c.trap == hub_of(place.trap), sequences.c.id == sequence
         row = connection.execute(query.where(*known)).one_or_none()
     if row is None:
         raise DataError(f"sequence {sequence[:64]!r}: not from {place.trap}, the trap of the deployment {deployment}")
@@ -134,7 +135,7 @@ def correct_imported(
     connection: Connection, trap: str, deployment: str, shift_s: float, ids: Collection[str] | None = None
 ) -> tuple[int, int]:
     """Correct a deployment's imported sequences, or those of `ids` (#5); return how many belong and how many moved."""
-    trap, names = _hub(trap), ("id", "started_at", "ended_at", "clock_shift_s", "record")
+    trap, names = hub_of(trap), ("id", "started_at", "ended_at", "clock_shift_s", "record")
     query = select(*(sequences.c[name] for name in names)).where(sequences.c.trap == trap, sequences.c.origin != "")
     query = query if ids is None else query.where(sequences.c.id.in_(ids))
     rows = [row for row in connection.execute(query) if _of_survey(row.record) == deployment]
@@ -152,7 +153,7 @@ def correct(connection: Connection, trap: str, keys: Iterable[Key] | None = None
 
     For a camera of a hub (`trap/camera`), all sequences of the hub are corrected.
     """
-    trap = _hub(trap)
+    trap = hub_of(trap)
     places = _places(connection, trap)
     chosen = true() if keys is None else of_sequences(sequences.c.trap, sequences.c.id, keys)
     if not any(place.clock_shift_s for place in places):  # usual: only sequences moved before can change
@@ -169,14 +170,9 @@ def correct(connection: Connection, trap: str, keys: Iterable[Key] | None = None
 def correct_new(connection: Connection, keys: Sequence[Key]) -> None:
     """Correct sequences that were just stored (#4), if their trap has a deployment with a wrong clock."""
     shifted = select(deployments.c.trap).distinct().where(deployments.c.clock_shift_s != 0, deployments.c.origin == "")
-    wrong = {_hub(trap) for trap in connection.execute(shifted).scalars()}
+    wrong = {hub_of(trap) for trap in connection.execute(shifted).scalars()}
     for trap in sorted({trap for trap, _ in keys} & wrong):
         correct(connection, trap, [key for key in keys if key[0] == trap])
-
-
-def _hub(trap: str) -> str:
-    """The hub of a camera (`trap/camera`), which is the `trap` of its sequences; any other trap itself."""
-    return trap.partition("/")[0]
 
 
 def _places(connection: Connection, trap: str) -> list[Any]:
@@ -221,8 +217,8 @@ def _shift_s(places: Sequence[Any], row: Any) -> float:
 
 
 def _belonging(connection: Connection, place: Any) -> list[Any]:
-    places = _places(connection, _hub(place.trap))
-    rows = connection.execute(_sequences_of(_hub(place.trap), true())).all()
+    places = _places(connection, hub_of(place.trap))
+    rows = connection.execute(_sequences_of(hub_of(place.trap), true())).all()
     return [row for row in rows if (found := _place_of(places, row)) is not None and found.id == place.id]
 
 

@@ -17,6 +17,7 @@ from uncia_collector.catalogue.schema import deployments, sequences
 from uncia_collector.web.rendering import PageContext
 from uncia_contract.archive.camtrap_deployments import moment
 from uncia_contract.errors import DataError
+from uncia_contract.messages.records import hub_of
 
 
 def show_deployments(request: Request, person: Person) -> Response:
@@ -28,8 +29,7 @@ def show_deployments(request: Request, person: Person) -> Response:
         rows = connection.execute(query).all()
         corrected = {row.id: _corrected(connection, row) for row in rows if row.clock_shift_s}
     newest = {row.trap: row.id for row in rows}
-    hub = asked["trap"].partition("/")[0]
-    chosen = asked["deployment"] or newest.get(asked["trap"]) or newest.get(hub, "")
+    chosen = asked["deployment"] or newest.get(asked["trap"]) or newest.get(hub_of(asked["trap"]), "")
     shifts = {row.id: words_of(timedelta(seconds=row.clock_shift_s)) for row in rows if row.clock_shift_s}
     return context.render(
         request, person, "deployments.html", rows=rows, corrected=corrected, shifts=shifts, chosen=chosen, asked=asked
