@@ -1,7 +1,7 @@
 """EfficientNet-Lite0, -Lite1 and -Lite2 on wild bursts, in int8 and in float (issue 21; decision 0014).
 
     python benchmarks/wild_backbones.py --data ../shared/data \\
-        --backbones models/snow-leopard-starter-1.uncia runs/lite1 runs/lite2
+        --backbones runs/lite0 runs/lite1 runs/lite2
 
 A backbone is a folder of `uncia-convert backbone --pictures 600`, as for the starter, or a bundle, whose backbone is
 used. Heads are fitted by the trainer on labels.csv without split `test`; rows of tune.csv are only scored. It prints:
@@ -12,7 +12,7 @@ used. Heads are fitted by the trainer on labels.csv without split `test`; rows o
 4. labels.csv scored by held-out heads: stills, bursts and five half-size crops of each, by kind;
 5. milliseconds and processor time of an invocation, with the networks measured alternately.
 
-Counts have exact 95 % intervals. Features are cached: the first run takes about 15 minutes, later ones one minute.
+Counts have exact 95 % intervals. Features are cached: the first run takes about 20 minutes, later ones one minute.
 """
 
 import argparse
